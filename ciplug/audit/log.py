@@ -1,0 +1,100 @@
+"""The audit log's lines and its sink: a file or stderr.
+
+Who (issuer, subject, actor, run), what (record, version, field and variable names), where (host, environment,
+repository, commit), when (UTC, milliseconds), and the vault's request id, under which the vault's own audit log has the
+same event. Never a value, nor a hash of one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+from ciplug.errors import AuditError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from ciplug.audit.context import Context
+
+STDERR = "stderr"
+
+
+class AuditLog:
+    """The sink that ``CIPLUG_AUDIT`` names: ``stderr``, a file (created 0600, appended), or nothing.
+
+    Where the log is required, a line that cannot be written raises ``AuditError``; else `warn` is told once.
+    """
+
+    def __init__(
+        self,
+        sink: str,
+        *,
+        required: bool,
+        warn: Callable[[str], None],
+        clock: Callable[[], float] = time.time,
+        version: str = "",
+    ) -> None:
+        if required and not sink:
+            raise AuditError(
+                "an audit log is required and CIPLUG_AUDIT names none", hint="set CIPLUG_AUDIT to a file or to stderr"
+            )
+        self._sink = sink
+        self._required = required
+        self._warn = warn
+        self._clock = clock
+        self._version = version
+
+    @property
+    def enabled(self) -> bool:
+        """Whether anything is written at all, so that facts need not be gathered for nothing."""
+        return bool(self._sink)
+
+    def write(self, context: Context, events: Sequence[Mapping[str, Any]]) -> None:
+        """Append one line per event, all in one write, so that lines of concurrent jobs do not mix."""
+        if not (self._sink and events):
+            return
+        lines = b"".join(self._line(context, event) for event in events)
+        try:
+            self._append(lines)
+        except OSError as err:
+            message = f"the audit record could not be written to {self._sink}: {err.strerror or 'short write'}"
+            if self._required:
+                raise AuditError(message, hint="make room or mend the path; nothing was handed over") from err
+            self._warn(message)
+
+    def _line(self, context: Context, event: Mapping[str, Any]) -> bytes:
+        entry = {
+            "time": timestamp(self._clock()),
+            **event,
+            "command": context.command,
+            "who": context.who,
+            "where": context.where,
+            "vault": {**context.vault, **event.get("vault", {})},
+            "ciplug": self._version,
+        }
+        return json.dumps(entry, separators=(",", ":"), default=str).encode() + b"\n"
+
+    def _append(self, lines: bytes) -> None:
+        if self._sink == STDERR:
+            _write_all(2, lines)
+            return
+        descriptor = os.open(self._sink, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            _write_all(descriptor, lines)
+        finally:
+            os.close(descriptor)
+
+
+def _write_all(descriptor: int, lines: bytes) -> None:
+    """One ``write``; what a full disk cuts short counts as not written."""
+    if os.write(descriptor, lines) != len(lines):
+        raise OSError
+
+
+def timestamp(seconds: float) -> str:
+    """RFC 3339 in UTC with milliseconds."""
+    millis = round(seconds * 1000)
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(millis // 1000)) + f".{millis % 1000:03d}Z"

@@ -1,0 +1,47 @@
+"""``ciplug check``: the manifest, offline."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from ciplug import manifest, settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_FORMAT = click.Choice(["text", "json"])
+
+
+@click.command("check")
+@click.option("--format", "output", type=_FORMAT, default="text", show_default=True, help="json: for programs.")
+@click.option("--schema", is_flag=True, help="Print the manifest's JSON Schema, for editors, and end.")
+@click.pass_obj
+def command(env: Mapping[str, str], output: str, *, schema: bool) -> None:
+    """Check the manifest without any network: every problem at once, with key and line."""
+    if schema:
+        click.echo(json.dumps(manifest.schema(), indent=2))
+        return
+    path = settings.load(env).manifest
+    try:
+        found = manifest.load(path)
+    except manifest.ManifestProblems as err:
+        if output == "json":
+            problems = [
+                {"line": item.line, "key": item.key, "message": item.message, "suggestion": item.suggestion}
+                for item in err.problems
+            ]
+            click.echo(json.dumps({"manifest": str(path), "ok": False, "problems": problems}))
+        raise
+    counts = {
+        "environments": len(found.environments),
+        "secrets": len(found.secrets),
+        "jobs": len(found.jobs),
+        "targets": len(found.targets),
+    }
+    if output == "json":
+        click.echo(json.dumps({"manifest": str(path), "ok": True, "problems": [], **counts}))
+    else:
+        click.echo(f"{path}: ok, " + ", ".join(f"{count} {name}" for name, count in counts.items()))

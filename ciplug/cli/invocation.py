@@ -1,0 +1,18 @@
+"""One call of the command line: what a command is handed by the group."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ciplug.signals import Signals
+
+
+@dataclass(slots=True, kw_only=True)
+class Invocation:
+    """The process environment, never shown, the signal handlers, and the command's name once it is known."""
+
+    env: dict[str, str] = field(repr=False)
+    signals: Signals
+    command: str = ""

@@ -1,0 +1,67 @@
+"""``ciplug run``: a command with the job's secrets in its environment, filtered output, and a dead credential after."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from ciplug.cli import report
+from ciplug.cli.wiring import open_task
+from ciplug.inject.child import GRACE, Child
+from ciplug.inject.environment import child_environment
+from ciplug.inject.files import secret_files
+from ciplug.pipeline import deliver
+from ciplug.redact import LiteralKernel, StreamFilter, forms, hideable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ciplug.cli.invocation import Invocation
+    from ciplug.values import Delivered
+
+
+@click.command("run", context_settings={"allow_interspersed_args": False})
+@click.option("--job", metavar="JOB", help="A job of the manifest. Default: CIPLUG_JOB, then the CI host's job name.")
+@click.option("--env", "environment", metavar="ENV", help="The environment, where the job has several.")
+@click.option(
+    "--grace",
+    type=click.FloatRange(0, 3600),
+    default=GRACE,
+    show_default=True,
+    help="Seconds from a forwarded SIGINT, SIGTERM or SIGHUP to SIGKILL for all of the command's processes.",
+)
+@click.argument("command_line", metavar="[--] COMMAND [ARG]...", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.pass_obj
+def command(
+    invocation: Invocation, job: str | None, environment: str | None, grace: float, command_line: tuple[str, ...]
+) -> int:
+    """Run COMMAND with the job's secrets, and hide every form of them in its output.
+
+    The exit status is the command's own (128+n for a signal). 125: ciplug failed, and the command was not started or
+    was ended; 126: it cannot be run; 127: it was not found.
+    """
+    with (
+        open_task("run", invocation, job=job, environment=environment) as task,
+        deliver(task.steps, task.grant) as found,
+    ):
+        kernel = LiteralKernel(forms(secret.reveal() for secret in found.to_mask))
+        _warn_unmasked(found.values)
+        with secret_files(found.values, invocation.env) as values:
+            invocation.signals.check()
+            child = Child(
+                command_line,
+                child_environment(invocation.env, values, known=task.manifest.secrets, secret_zero=task.secret_zero),
+                stream_filter=lambda: StreamFilter(kernel),
+                warn=report.warn,
+                grace=grace,
+                pending=lambda: invocation.signals.pending,
+            )
+            return child.run()
+
+
+def _warn_unmasked(values: Sequence[Delivered]) -> None:
+    """Name what is too short to be hidden: masking it would blank the log without hiding anything."""
+    short = [item.grant.name for item in values if not hideable(item.value.reveal())]
+    if short:
+        report.warn(f"too short to be hidden in the output: {', '.join(short)}")

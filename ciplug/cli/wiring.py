@@ -1,0 +1,224 @@
+"""The one place that builds: settings and manifest in, everything a command's pipeline works with out."""
+
+from __future__ import annotations
+
+import functools
+import os
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ciplug import __version__, hosts, manifest, settings
+from ciplug.audit import AuditLog, Context, describe
+from ciplug.cli import report
+from ciplug.errors import UsageError
+from ciplug.identity.github import GitHubIdentity
+from ciplug.identity.given import GivenIdentity
+from ciplug.identity.person import PersonIdentity
+from ciplug.identity.variable import GitLabIdentity, JenkinsIdentity, names
+from ciplug.net.proxy import ProxySettings
+from ciplug.net.tls import TlsSettings
+from ciplug.net.transport import Transport
+from ciplug.pipeline import Steps
+from ciplug.private import roots
+from ciplug.sessions import SessionStore
+from ciplug.values import IdToken
+from ciplug.vault.client import VaultClient
+from ciplug.vault.session import Session, login
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ciplug.cli.invocation import Invocation
+    from ciplug.contracts import IdentitySource
+    from ciplug.hosts import Host
+    from ciplug.hosts.checkout import Checkout
+    from ciplug.manifest import JobGrant, Manifest
+    from ciplug.pipeline import Identity
+    from ciplug.sessions import OpenSession
+    from ciplug.settings import Settings
+    from ciplug.values import Secret
+
+HURRY_SECONDS = 2.0
+"""What a vault request in flight is still given once a signal asks ciplug to end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One job's (or person's) grant with the steps to deliver it, and what a command may want to know besides."""
+
+    manifest: Manifest
+    grant: JobGrant
+    host: Host
+    steps: Steps
+    store: SessionStore
+    client: VaultClient
+    secret_zero: tuple[str, ...]
+    """Names of variables that hold this host's ID token, beside the well-known ones."""
+
+
+@contextmanager
+def open_task(
+    command: str, invocation: Invocation, *, job: str | None, environment: str | None, whole: bool = False
+) -> Iterator[Task]:
+    """What `command` needs to work on one job; with `whole` and no job, on the whole catalogue of an environment."""
+    found = settings.load(invocation.env)
+    declared = manifest.load(found.manifest)
+    host = hosts.detect(found.env)
+    grant = (
+        manifest.grant_all(declared, environment)
+        if whole and not job
+        else manifest.grant(declared, _job(found, declared, host, job), environment)
+    )
+    transport = _transport(found)
+    client = _client(found, declared, transport)
+    try:
+        yield Task(
+            manifest=declared,
+            grant=grant,
+            host=host,
+            steps=_steps(command, invocation, found, declared, host, grant, client),
+            store=open_store(found),
+            client=client,
+            secret_zero=names(found.id_token_variable, declared.vault.audience),
+        )
+    finally:
+        transport.close()
+
+
+def open_store(found: Settings) -> SessionStore:
+    """Where what a ``fetch`` leaves open is noted: in the host's own temporary directory, else in memory."""
+    host = hosts.detect(found.env)
+    if found.state_dir:
+        root = Path(found.state_dir)
+    elif host.temp:
+        root = Path(host.temp) / "ciplug"
+    else:
+        root = next(iter(roots(found.env)), Path("/tmp")) / f"ciplug-{os.getuid()}"  # noqa: S108  # checked to be ours
+    return SessionStore(root, host, found.manifest)
+
+
+def revoke_session(found: Settings, session: OpenSession, token: Secret) -> None:
+    """End a session that another command left open; ``CiplugError`` where the vault does not confirm it."""
+    transport = _transport(found)
+    try:
+        client = VaultClient(session.addresses, transport=transport, namespace=session.namespace)
+        ttl = session.expires - time.time() if session.expires else None
+        Session(client, token, ours=True, ttl=ttl).revoke()
+    finally:
+        transport.close()
+
+
+def sources(found: Settings, host: Host, invocation: Invocation) -> Sequence[IdentitySource]:
+    """Every identity source, in the order in which it is asked: what was handed over explicitly comes first."""
+    env = found.env
+    return (
+        GivenIdentity(env),
+        GitHubIdentity(env, lambda: Transport(proxies=_proxies(found)), sleep=invocation.signals.sleep),
+        GitLabIdentity(env, found.id_token_variable),
+        JenkinsIdentity(env, found.id_token_variable),
+        PersonIdentity(env, ci=host.ci),
+    )
+
+
+def _job(found: Settings, declared: Manifest, host: Host, job: str | None) -> str:
+    """``--job``, then ``CIPLUG_JOB``, then the host's own name for the job where the manifest has it."""
+    chosen = job or found.job or (host.job if host.job in declared.jobs else "")
+    if not chosen:
+        where = f" ({host.label} calls it {host.job!r})" if host.job else ""
+        raise UsageError(
+            f"which job is this{where}?", hint=f"choose with --job or CIPLUG_JOB: {', '.join(declared.jobs)}"
+        )
+    return chosen
+
+
+def _steps(
+    command: str,
+    invocation: Invocation,
+    found: Settings,
+    declared: Manifest,
+    host: Host,
+    grant: JobGrant,
+    client: VaultClient,
+) -> Steps:
+    vault = declared.vault
+
+    def log_in(identity: Identity, role: str) -> Session:
+        if not isinstance(identity, IdToken):
+            return Session.from_token(client, identity.token)
+        if not role:
+            raise UsageError("an ID token logs in to a job's role, and no job was chosen", hint="choose one with --job")
+        return login(client, vault.auth_mount, role, identity.token, sleep=invocation.signals.sleep)
+
+    def context(identity: Identity) -> Context:
+        return describe(
+            command,
+            claims=identity.claims if isinstance(identity, IdToken) else {},
+            identity=identity.source,
+            host=host,
+            environment=grant.environment.name,
+            job=grant.job or "",
+            vault={"address": str(client.addresses[0]), "namespace": client.namespace},
+            checkout=functools.partial(_checkout, found.manifest),
+        )
+
+    return Steps(
+        sources=sources(found, host, invocation),
+        audience=vault.audience,
+        login=log_in,
+        hurry=lambda: _hurry(client),
+        audit=AuditLog(found.audit, required=found.audit_required, warn=report.warn, version=__version__),
+        context=context,
+        signals=invocation.signals,
+        warn=report.warn,
+    )
+
+
+def _client(found: Settings, declared: Manifest, transport: Transport) -> VaultClient:
+    for address in found.addresses:
+        if problem := manifest.address_problem(address):
+            raise UsageError(f"VAULT_ADDR or BAO_ADDR {problem}", hint="for example https://vault.example.com:8200")
+    addresses = found.addresses or declared.vault.addresses
+    if not addresses:
+        raise UsageError("no vault address", hint="set vault.address in the manifest, or VAULT_ADDR")
+    return VaultClient(
+        addresses,
+        transport=transport,
+        namespace=found.namespace or declared.vault.namespace or "",
+        deadline=found.deadline or declared.vault.deadline,
+        notify=report.say,
+    )
+
+
+def _hurry(client: VaultClient) -> None:
+    """Leave what is under way a last moment, then end it. On a timer: the main thread may be blocked in it."""
+    timer = threading.Timer(HURRY_SECONDS, client.transport.abort, [client.deadline])
+    timer.daemon = True
+    timer.start()
+
+
+def _transport(found: Settings) -> Transport:
+    tls = found.tls
+    return Transport(
+        tls=TlsSettings(
+            ca_file=tls.ca_file,
+            ca_path=tls.ca_path,
+            client_cert=tls.client_cert,
+            client_key=tls.client_key,
+            server_name=tls.server_name,
+        ),
+        proxies=_proxies(found),
+    )
+
+
+def _proxies(found: Settings) -> ProxySettings:
+    return ProxySettings.from_mapping(found.proxies)
+
+
+def _checkout(manifest_path: Path) -> Checkout:
+    from ciplug.hosts.checkout import describe as describe_checkout
+
+    return describe_checkout(manifest_path.absolute().parent)

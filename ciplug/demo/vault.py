@@ -1,0 +1,70 @@
+"""The demo's vault: what an administrator would set up once, from values made up for this run."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ciplug.vault.admin import Admin
+from ciplug.vault.admin_auth import JwtRole
+
+if TYPE_CHECKING:
+    from ciplug.standins.issuer import Issuer
+    from ciplug.standins.openbao import OpenBao
+
+AUDIENCE = "https://vault.acme.dev"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoValues:
+    """The secrets of this run; `all` is what no line of the demo may show."""
+
+    dev_database: str = field(repr=False)
+    prod_database: str = field(repr=False)
+    stripe: str = field(repr=False)
+    npm: str = field(repr=False)
+
+    @classmethod
+    def random(cls) -> DemoValues:
+        """Values of the usual shapes, made up anew."""
+        return cls(
+            dev_database=f"postgres://shop:{secrets.token_hex(12)}@db.dev.acme.dev:5432/shop",
+            prod_database=f"postgres://shop:{secrets.token_hex(12)}@db.acme.dev:5432/shop",
+            stripe=f"sk_live_{secrets.token_hex(16)}",
+            npm=f"npm_{secrets.token_hex(18)}",
+        )
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """Every value."""
+        return (self.dev_database, self.prod_database, self.stripe, self.npm)
+
+
+def set_up(bao: OpenBao, issuer: Issuer, values: DemoValues) -> None:
+    """Records, a policy per job with exactly its paths, and a JWT role per job bound to its claims."""
+    with Admin(bao.address, bao.root_token) as admin:
+        admin.kv.write("secret", "app/dev/db", {"url": values.dev_database})
+        admin.kv.write("secret", "app/prod/db", {"url": values.prod_database})
+        admin.kv.write("secret", "app/prod/stripe", {"secret_key": values.stripe})
+        admin.kv.write("secret", "common/npm", {"token": values.npm})
+        admin.jwt.enable()
+        admin.jwt.configure(bound_issuer=issuer.url, jwks_url=issuer.jwks_url)
+        _let_in(admin, "test", ["app/dev/db", "app/dev/sentry", "common/npm"], {})
+        _let_in(
+            admin, "deploy", ["app/prod/db", "app/prod/stripe"], {"ref": "refs/heads/main", "environment": "production"}
+        )
+
+
+def _let_in(admin: Admin, job: str, records: list[str], claims: dict[str, object]) -> None:
+    rules = "".join(f'path "secret/data/{record}" {{ capabilities = ["read"] }}\n' for record in records)
+    admin.write_policy(f"shop-{job}", rules)
+    admin.jwt.write_role(
+        JwtRole(
+            name=f"shop-{job}",
+            bound_audiences=(AUDIENCE,),
+            bound_claims={"repository": "acme/shop", **claims},
+            policies=(f"shop-{job}",),
+            claim_mappings={"repository": "repository", "run_id": "run_id"},
+        )
+    )

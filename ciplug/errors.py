@@ -1,0 +1,111 @@
+"""Every failure ciplug reports, one class per documented exit code.
+
+The tree: ``CiplugError`` is what a user may see; its subclasses differ only where a caller or a script acts
+differently. ``str(error)`` says what happened and where, with the real names; ``hint`` says in one sentence what to do
+next. No message holds a token, a secret, a response body or a header.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class CiplugError(Exception):
+    """A failure with a documented exit code. ``cause`` is the word in ``ciplug: error: <cause>: …``."""
+
+    exit_code: ClassVar[int] = 1
+    cause: ClassVar[str] = "unforeseen"
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class UsageError(CiplugError):
+    """The command line, an environment setting or a job's name is wrong."""
+
+    exit_code = 2
+    cause = "usage"
+
+
+class ManifestError(CiplugError):
+    """The manifest cannot be read, or breaks its grammar; the message lists every problem."""
+
+    exit_code = 2
+    cause = "manifest"
+
+
+class IdentityError(CiplugError):
+    """No identity, one its host refuses to give, or one outside the environment's ``only_if``."""
+
+    exit_code = 3
+    cause = "identity"
+
+
+class VaultError(CiplugError):
+    """The vault answered, and the answer was an error that no other class names."""
+
+    exit_code = 4
+    cause = "vault"
+
+
+class UnreachableError(CiplugError):
+    """No address of the vault gave a usable answer before the deadline: connection, TLS or time."""
+
+    exit_code = 5
+    cause = "unreachable"
+
+
+class SealedError(UnreachableError):
+    """The vault answers, but is sealed or not initialised."""
+
+    cause = "sealed"
+
+
+class DeniedError(CiplugError):
+    """The vault knows who asks and refuses: no right to read, or a token that is no longer valid."""
+
+    exit_code = 6
+    cause = "denied"
+
+
+class LoginRejectedError(DeniedError):
+    """The vault rejected the identity token or its claims."""
+
+    cause = "login-rejected"
+
+
+class MissingError(CiplugError):
+    """A record, a version or a field is not there."""
+
+    exit_code = 7
+    cause = "missing"
+
+
+class HandOverError(CiplugError):
+    """The values are in hand but could not be masked, written or passed on."""
+
+    exit_code = 8
+    cause = "hand-over"
+
+
+class AuditError(CiplugError):
+    """A required audit record could not be written."""
+
+    exit_code = 11
+    cause = "audit"
+
+
+class FindingsError(CiplugError):
+    """A ``--check`` or ``doctor`` found something to mend."""
+
+    exit_code = 20
+    cause = "findings"
+
+
+class Interrupted(BaseException):
+    """A signal asked ciplug to end; not an ``Exception``, so that only cleanup code sees it on its way out."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(f"signal {signum}")
+        self.signum = signum

@@ -1,0 +1,113 @@
+"""An ID token's payload, read without verifying it, and what ciplug checks there before it talks to the vault.
+
+The vault verifies the signature and decides; reading here serves two ends: to stop early what cannot succeed, and to
+name the claim that is wrong.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import urlsafe_b64decode
+from typing import TYPE_CHECKING, Any
+
+from ciplug.errors import IdentityError
+from ciplug.values import IdToken, Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+MAX_TOKEN = 64 * 1024
+"""Bytes. GitLab's tokens with 200 groups stay well below."""
+
+_ALPHABET = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.")
+
+
+def id_token(text: str, source: str) -> IdToken:
+    """`text` as an ``IdToken``; ``IdentityError`` when it is not a signed JWT, without showing any of it."""
+    raw = text.strip().encode(errors="replace")
+    problem = _shape_problem(raw)
+    claims = None if problem else _payload(raw)
+    if claims is None:
+        raise IdentityError(
+            f"what {source} gave is not an ID token: {problem or 'its payload is not a JSON object'}",
+            hint="pass the JWT itself: three base64url parts with dots between them",
+        )
+    return IdToken(token=Secret(raw), claims=claims, source=source)
+
+
+def _shape_problem(raw: bytes) -> str:
+    if not raw:
+        return "it is empty"
+    if len(raw) > MAX_TOKEN:
+        return f"it is longer than {MAX_TOKEN // 1024} KiB"
+    if not _ALPHABET.issuperset(raw):
+        return "it holds characters that no JWT has"
+    if raw.count(b".") != 2:
+        return f"it has {raw.count(b'.') + 1} parts instead of 3"
+    return ""
+
+
+def _payload(raw: bytes) -> Mapping[str, Any] | None:
+    part = raw.split(b".")[1]
+    try:
+        claims = json.loads(urlsafe_b64decode(part + b"=" * (-len(part) % 4)))
+    except (ValueError, RecursionError):
+        return None
+    return claims if isinstance(claims, dict) else None
+
+
+def check_audience(token: IdToken, audience: str) -> None:
+    """``IdentityError`` unless the token is for `audience` (a string or one of a list, RFC 7519 section 4.1.3)."""
+    aud = token.claims.get("aud")
+    if aud == audience or (isinstance(aud, list) and audience in aud):
+        return
+    has = "no audience" if aud is None else f"audience {show(aud)}"
+    raise IdentityError(
+        f"the token from {token.source} has {has}, the manifest wants {show(audience)}",
+        hint=f"request the token for {show(audience)} (vault.audience), and bind the vault role to it",
+    )
+
+
+def check_only_if(
+    claims: Mapping[str, Any] | None, only_if: Mapping[str, Sequence[str | int | bool]], environment: str
+) -> None:
+    """``IdentityError`` naming every claim that keeps a job out of `environment`; `claims` is ``None`` for a person."""
+    if not only_if:
+        return
+    if claims is None:
+        raise IdentityError(
+            f"environment {environment} is limited to CI jobs by only_if, and a person's vault token has no claims",
+            hint=f"choose another environment, or let a CI job use {environment}",
+        )
+    problems = [
+        problem for name, wanted in only_if.items() if (problem := _claim_problem(name, claims.get(name), wanted))
+    ]
+    if problems:
+        raise IdentityError(
+            f"this job is outside environment {environment}: {'; '.join(problems)}",
+            hint=f"run it where these claims hold, or change environments.{environment}.only_if",
+        )
+
+
+def _claim_problem(name: str, has: object, wanted: Sequence[str | int | bool]) -> str:
+    """Why claim `name` does not fit, or an empty string. A list claim fits when any element does, as in the vault."""
+    candidates = has if isinstance(has, list) else [has]
+    if any(_same(candidate, value) for candidate in candidates for value in wanted):
+        return ""
+    wants = " or ".join(show(value) for value in wanted)
+    if has is None:
+        return f"claim {name} is missing, only_if wants {wants}"
+    if any(str(candidate).lower() == str(value).lower() for candidate in candidates for value in wanted):
+        return f"claim {name} is {show(has)}, only_if wants {wants}: the types differ"
+    return f"claim {name} is {show(has)}, only_if wants {wants}"
+
+
+def _same(one: object, other: object) -> bool:
+    """Equal as JSON: ``True`` is not ``1``, and ``"42"`` is not ``42`` (the vault compares by type too)."""
+    return type(one) is type(other) and one == other
+
+
+def show(value: object) -> str:
+    """A claim's value for a message: as JSON, on one line, cut to a readable length."""
+    text = json.dumps(value)
+    return text if len(text) <= 120 else f"{text[:117]}..."

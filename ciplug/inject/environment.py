@@ -1,0 +1,58 @@
+"""The environment a child gets: what it is granted, without what would let it fetch more (design rule 4)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ciplug.errors import HandOverError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+SECRET_ZERO = frozenset(
+    {
+        "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+        "ACTIONS_ID_TOKEN_REQUEST_URL",
+        "BAO_TOKEN",
+        "CIPLUG_ID_TOKEN",
+        "CIPLUG_ID_TOKEN_FILE",
+        "VAULT_ID_TOKEN",
+        "VAULT_ID_TOKEN_FILE",
+        "VAULT_TOKEN",
+        "VERCEL_OIDC_TOKEN",
+    }
+)
+"""Variables from which a job's identity can be had; the host's chosen token variable joins them."""
+
+MAX_ENTRY = 128 * 1024
+"""Bytes of ``NAME=value`` with its final NUL: Linux starts no program with a longer string (MAX_ARG_STRLEN)."""
+
+
+def child_environment(
+    env: Mapping[str, str], granted: Mapping[str, bytes], *, known: Iterable[str], secret_zero: Iterable[str]
+) -> dict[bytes, bytes]:
+    """`env` without secret-zero and without names the manifest knows, plus what is granted.
+
+    ``HandOverError`` for a value that no environment can carry; all such values are named at once.
+    """
+    problems = [f"{name} {problem}" for name, value in granted.items() if (problem := _problem(name, value))]
+    if problems:
+        raise HandOverError(
+            "the environment cannot carry " + "; ".join(problems),
+            hint='hand it over as a file: as = "file" in the manifest',
+        )
+    dropped = SECRET_ZERO.union(known, secret_zero)
+    kept = {
+        name.encode(errors="surrogateescape"): value.encode(errors="surrogateescape")
+        for name, value in env.items()
+        if name not in dropped
+    }
+    return kept | {name.encode(): value for name, value in granted.items()}
+
+
+def _problem(name: str, value: bytes) -> str:
+    if b"\0" in value:
+        return "(it holds a NUL byte)"
+    if len(name) + len(value) + 2 > MAX_ENTRY:
+        return f"({len(value)} bytes; {MAX_ENTRY} at most)"
+    return ""

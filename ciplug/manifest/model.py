@@ -1,0 +1,114 @@
+"""A manifest once it is known to be right: immutable, every name in it resolved to something that exists."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ciplug.manifest.refs import Ref
+
+Claim = str | int | bool
+"""A value that a claim of an identity token is compared with, exactly."""
+
+DEFAULT_AUTH_MOUNT = "jwt"
+DEFAULT_KV_MOUNT = "secret"
+DEFAULT_KV_VERSION = 2
+DEFAULT_DEADLINE = 30.0
+"""Seconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vault:
+    """Where the vault is and how it is laid out. `deadline` is in seconds; `addresses` have no trailing slash.
+
+    `addresses` is empty where the manifest leaves them to the environment.
+    """
+
+    addresses: tuple[str, ...] = ()
+    namespace: str | None = None
+    auth_mount: str = DEFAULT_AUTH_MOUNT
+    audience: str
+    kv_mount: str = DEFAULT_KV_MOUNT
+    kv_version: int = DEFAULT_KV_VERSION
+    shared: tuple[str, ...] = ()
+    deadline: float = DEFAULT_DEADLINE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """Whose jobs may log in. `name` is the first part of default role names, empty where nothing gives one."""
+
+    name: str = ""
+    github: str | None = None
+    github_id: int | None = None
+    gitlab: str | None = None
+    jenkins: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """A part of the KV engine below `path`, and the claims a job must have to use it: any one value for each claim."""
+
+    name: str
+    path: str
+    only_if: Mapping[str, tuple[Claim, ...]] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretSpec:
+    """One variable of the catalogue. `environments` is empty for all; `rotate_every` is in seconds."""
+
+    name: str
+    ref: Ref
+    environments: tuple[str, ...] = ()
+    owner: str = ""
+    description: str = ""
+    rotate_every: int | None = None
+    as_file: bool = False
+    base64: bool = False
+    optional: bool = False
+
+    def is_in(self, environment: str) -> bool:
+        """Whether the variable exists in the environment of that name."""
+        return not self.environments or environment in self.environments
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What one CI job may have: names from the catalogue, in one of its environments, through one vault role."""
+
+    name: str
+    environments: tuple[str, ...]
+    role: str
+    secrets: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """One place on a deploy platform. `token` says where the platform's API token is; `options` are for its adapter."""
+
+    name: str
+    platform: str
+    environment: str
+    role: str
+    token: Ref
+    secrets: tuple[str, ...]
+    options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """A whole ``ciplug.toml``. Mappings keep the order of the file; `source` is the file's name for messages."""
+
+    version: int
+    vault: Vault
+    project: Project | None
+    environments: Mapping[str, Environment]
+    secrets: Mapping[str, SecretSpec]
+    jobs: Mapping[str, Job]
+    targets: Mapping[str, Target]
+    source: str

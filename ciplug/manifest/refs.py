@@ -1,0 +1,159 @@
+"""Refs: ``[mount:]path[@version]#field``, where one secret's value is in the vault, and no way out of its scope."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ciplug.errors import ManifestError
+from ciplug.manifest.grammar import character_problem, line_problem, path_problem
+from ciplug.values import Record
+
+if TYPE_CHECKING:
+    from ciplug.manifest.model import Environment, Vault
+
+_VAULT_MOUNTS = ("sys", "auth", "cubbyhole", "identity")
+_LONGEST_VERSION = 9
+
+
+class RefError(ValueError):
+    """A text that is not a ref; the message says why, without repeating it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ref:
+    """One value in the vault. `mount` is another engine's, ``None`` for the KV engine.
+
+    `path` is relative to `mount`, to the KV mount where `from_root`, else to the environment's path. `pointer` holds
+    the keys from the record's data down to the value.
+    """
+
+    path: str
+    pointer: tuple[str, ...]
+    mount: str | None = None
+    from_root: bool = False
+    version: int | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Ref:
+        """The ref that `text` spells; raises ``RefError``."""
+        if text != text.strip(" "):
+            raise RefError("must not begin or end with a blank")
+        place, mark, field = text.partition("#")
+        if not mark:
+            raise RefError('must name a field after #, as in "db#url"')
+        pointer = _pointer(field)
+        mount, colon, rest = place.partition(":")
+        if colon:
+            return cls(mount=_checked(mount, "the mount"), path=_engine_path(rest), pointer=pointer)
+        path, version = _pinned(place)
+        from_root = path.startswith("//")
+        if path.startswith("/") and not from_root:
+            raise RefError(
+                "must not begin with /: a path is relative to its environment; // starts at the mount's root"
+            )
+        return cls(path=_checked(path[2 * from_root :]), from_root=from_root, version=version, pointer=pointer)
+
+    def __str__(self) -> str:
+        mount = f"{self.mount}:" if self.mount is not None else "//" if self.from_root else ""
+        version = f"@{self.version}" if self.version is not None else ""
+        plain = len(self.pointer) == 1 and not self.pointer[0].startswith("/") and not _ends_in_version(self.pointer[0])
+        field = self.pointer[0] if plain else "".join(f"/{_escaped(key)}" for key in self.pointer)
+        return f"{mount}{self.path}{version}#{field}"
+
+    def resolve(self, vault: Vault, environment: Environment) -> Record:
+        """The record this ref means in `environment`; raises ``ManifestError`` where it would leave its scope."""
+        problem = scope_problem(self, vault)
+        if problem:
+            raise ManifestError(f"{self}: {problem}")
+        if self.mount is not None:
+            return Record(mount=self.mount, path=self.path, engine="other")
+        path = self.path if self.from_root else f"{environment.path}/{self.path}"
+        return Record(
+            mount=vault.kv_mount, path=path, engine="kv2" if vault.kv_version == 2 else "kv1", version=self.version
+        )
+
+
+def scope_problem(ref: Ref, vault: Vault) -> str | None:
+    """Why `ref` may not be used with `vault`: it leaves its environment, or asks the KV engine for what it has not."""
+    if ref.mount is not None:
+        return _engine_problem(ref.mount, ref.path, vault.kv_mount)
+    if ref.from_root and not any(is_within(ref.path, shared) for shared in vault.shared):
+        return "must be inside one of vault.shared: // may not reach into environments"
+    if ref.version is not None and vault.kv_version == 1:
+        return "must not pin a version: kv_version = 1 keeps none"
+    return None
+
+
+def is_within(path: str, parent: str) -> bool:
+    """Whether `path` is `parent` or below it, by whole segments."""
+    return path == parent or path.startswith(f"{parent}/")
+
+
+def _engine_problem(mount: str, path: str, kv_mount: str) -> str | None:
+    # Compared as one path: with kv_mount = "team/kv", the ref team:kv/data/x would address the KV engine as well.
+    if is_within(f"{mount}/{path}", kv_mount):
+        return "must not name the KV mount: write the path alone, relative to the environment"
+    if mount == "identity" and path.startswith("oidc/token/"):
+        return None
+    # Any segment: a mount may be preceded by the path of a namespace, as in acme/sys.
+    if any(segment in _VAULT_MOUNTS for segment in mount.split("/")):
+        return (
+            "must not name one of the vault's own mounts: sys, auth, cubbyhole, identity (but for identity:oidc/token/)"
+        )
+    return None
+
+
+def _checked(path: str, what: str = "the path") -> str:
+    problem = path_problem(path) or character_problem(path, frozenset("@:"))
+    if problem:
+        raise RefError(f"{what} {problem}")
+    return path
+
+
+def _engine_path(path: str) -> str:
+    if "@" in path:
+        raise RefError("must not pin a version: only the KV engine has versions")
+    return _checked(path)
+
+
+def _pinned(place: str) -> tuple[str, int | None]:
+    path, mark, digits = place.rpartition("@")
+    if not mark:
+        return place, None
+    if not (digits.isascii() and digits.isdigit()) or digits[0] == "0" or len(digits) > _LONGEST_VERSION:
+        raise RefError("the version after @ must be a positive whole number")
+    return path, int(digits)
+
+
+def _pointer(field: str) -> tuple[str, ...]:
+    problem = line_problem(field)
+    if not field or problem:
+        raise RefError(f"the field after # {problem}")
+    if "*" in field:
+        raise RefError("the field after # must not hold *: there are no wildcards")
+    if field.startswith("/"):
+        return tuple(_unescaped(key) for key in field[1:].split("/"))
+    if field.startswith(" "):
+        raise RefError("the field after # must not begin with a blank")
+    if _ends_in_version(field):
+        raise RefError("the version belongs before the #, as in db@3#url; a field of that name is written #/name@3")
+    return (field,)
+
+
+def _ends_in_version(field: str) -> bool:
+    _, mark, digits = field.rpartition("@")
+    return bool(mark) and digits.isascii() and digits.isdigit()
+
+
+def _unescaped(key: str) -> str:
+    """One key of a JSON pointer (RFC 6901, section 4): ~1 is a slash and ~0 a tilde."""
+    if not key:
+        raise RefError("the field after # must not hold an empty key")
+    if key.count("~") != key.count("~0") + key.count("~1"):
+        raise RefError("in a field after #/ a ~ must be written ~0 and a / ~1")
+    return key.replace("~1", "/").replace("~0", "~")
+
+
+def _escaped(key: str) -> str:
+    return key.replace("~", "~0").replace("/", "~1")

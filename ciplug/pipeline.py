@@ -1,0 +1,171 @@
+"""identity → login → fetch → audit → hand-over → revoke: the steps in order, on objects it is handed.
+
+No construction, no environment, no output: the command that runs it decides where the values go.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ciplug.errors import CiplugError, Interrupted
+from ciplug.fields import collect
+from ciplug.identity import check_audience, check_only_if, resolve
+from ciplug.values import Contents, IdToken, VaultToken
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from ciplug.audit import AuditLog, Context
+    from ciplug.contracts import IdentitySource, VaultSession
+    from ciplug.errors import MissingError
+    from ciplug.manifest import JobGrant
+    from ciplug.signals import Signals
+    from ciplug.values import Delivered, Record, Secret
+
+Identity = IdToken | VaultToken
+
+
+class Login(Protocol):
+    """Turns an identity into a session; `role` is empty for a person's token, which brings its own rights."""
+
+    def __call__(self, identity: Identity, role: str) -> VaultSession:
+        """The session, or the error that says why there is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Steps:
+    """What the pipeline works with, built by the command."""
+
+    sources: Sequence[IdentitySource]
+    audience: str
+    login: Login
+    hurry: Callable[[], None]
+    """Gives the vault request in flight a last moment; called when a signal arrives while a token must not be lost."""
+
+    audit: AuditLog
+    context: Callable[[Identity], Context]
+    signals: Signals
+    warn: Callable[[str], None]
+
+
+@dataclass(slots=True, kw_only=True)
+class Delivery:
+    """Everything a job was granted, in hand. `keep` is set by a command that lets the session outlive it."""
+
+    values: tuple[Delivered, ...]
+    identity: Identity = field(repr=False)
+    session: VaultSession = field(repr=False)
+    lease_seconds: int | None
+    keep: bool = False
+
+    @property
+    def to_mask(self) -> list[Secret]:
+        """Every value that no log may show: the secrets, the vault token and the ID token."""
+        return [*(item.value for item in self.values), self.session.token, self.identity.token]
+
+
+@contextmanager
+def deliver(steps: Steps, grant: JobGrant) -> Iterator[Delivery]:
+    """The job's secrets, all of them or an error; whatever happens, the session is dead afterwards.
+
+    Static secrets only: the session is revoked before the block starts. Leased secrets live as long as their session,
+    so it is revoked when the block ends, unless the block set ``keep``.
+    """
+    identity = resolve(steps.sources, steps.audience)
+    claims = identity.claims if isinstance(identity, IdToken) else None
+    if isinstance(identity, IdToken):
+        check_audience(identity, steps.audience)
+    check_only_if(claims, grant.environment.only_if, grant.environment.name)
+    record = _Recorder(steps, identity)
+    # From the login to the revocation a signal is remembered instead of raised: between the vault's answer and the
+    # line that keeps it, or at the gate of the cleanup, it would lose a live token.
+    with steps.signals.shielded(steps.hurry):
+        session = _log_in(steps, grant, identity, record)
+        delivery: Delivery | None = None
+        try:
+            with steps.signals.interruptible():
+                delivery = _read(grant, identity, session, record)
+            if delivery.lease_seconds is None:
+                _revoke(steps, session, record)
+            yield delivery
+        finally:
+            if delivery is None or not delivery.keep:
+                _revoke(steps, session, record)
+
+
+class _Recorder:
+    """Writes audit events in the context of this identity; gathers that context only when something is recorded."""
+
+    def __init__(self, steps: Steps, identity: Identity) -> None:
+        self._audit = steps.audit
+        self._context = steps.context(identity) if steps.audit.enabled else None
+
+    def __call__(self, *events: Mapping[str, Any]) -> None:
+        if self._context is not None:
+            self._audit.write(self._context, events)
+
+    def failure(self, error: BaseException, *events: Mapping[str, Any]) -> None:
+        """Record what did not succeed. The failure itself is already on its way out and comes first."""
+        outcome = error.cause if isinstance(error, CiplugError) else "interrupted"
+        try:
+            self(*({**event, "outcome": outcome} for event in events))
+        except CiplugError as err:
+            error.add_note(str(err))
+
+
+def _log_in(steps: Steps, grant: JobGrant, identity: Identity, record: _Recorder) -> VaultSession:
+    event = {"event": "login", "role": grant.role or ""}
+    try:
+        return steps.login(identity, grant.role or "")
+    except (CiplugError, Interrupted) as err:
+        record.failure(err, event)
+        raise
+
+
+def _read(grant: JobGrant, identity: Identity, session: VaultSession, record: _Recorder) -> Delivery:
+    records = list(dict.fromkeys(item.record for item in grant.grants))
+    login = {"event": "login", "role": grant.role or "", "outcome": "ok", "vault": {"request_id": session.request_id}}
+    try:
+        contents = session.read(records)
+        values = collect(grant.grants, contents)
+    except (CiplugError, Interrupted) as err:
+        record.failure(err, *(_read_event(grant, item, None) for item in records))
+        raise
+    record(
+        login, *({**_read_event(grant, item, contents[item]), "outcome": _outcome(contents[item])} for item in records)
+    )
+    leases = [found.lease.seconds for found in contents.values() if isinstance(found, Contents) and found.lease]
+    return Delivery(values=values, identity=identity, session=session, lease_seconds=min(leases, default=None))
+
+
+def _outcome(found: Contents | MissingError) -> str:
+    return "ok" if isinstance(found, Contents) else found.cause
+
+
+def _read_event(grant: JobGrant, record: Record, found: Contents | MissingError | None) -> dict[str, Any]:
+    wanted = [item for item in grant.grants if item.record == record]
+    event: dict[str, Any] = {
+        "event": "read",
+        "record": str(record),
+        "fields": sorted({"/".join(item.pointer) for item in wanted}),
+        "names": [item.name for item in wanted],
+    }
+    if isinstance(found, Contents):
+        event |= {"version": found.version, "vault": {"request_id": found.request_id}}
+    return event
+
+
+def _revoke(steps: Steps, session: VaultSession, record: _Recorder) -> None:
+    """End the session. What cannot be ended is a warning with its remaining life, never silence."""
+    if not session.ours:
+        return
+    event = {"event": "revoke"}
+    try:
+        session.revoke()
+    except CiplugError as err:
+        steps.warn(str(err))
+        record.failure(err, event)
+        return
+    record({**event, "outcome": "ok"})

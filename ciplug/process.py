@@ -1,0 +1,24 @@
+"""What the ciplug process does to itself before it handles a secret."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+
+def prepare() -> None:
+    """Open what is missing of stdin, stdout and stderr, and leave no core dump.
+
+    A closed standard stream would give its number to the next file or socket that is opened, and output meant for the
+    one would end up in the other. A core dump would hold every secret; the child inherits the soft limit of zero and
+    may raise it again.
+    """
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number: this one
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))

@@ -1,0 +1,106 @@
+"""What a ``ciplug fetch`` leaves open until the job ends: a session with leases, secret files.
+
+Each is one 0600 JSON file in a directory of this user, so that ``ciplug revoke`` can end it from another process, and
+so that two fetches never write the same file. It holds a vault token, in memory where there is tmpfs, for at most the
+length of the job.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ciplug.errors import HandOverError
+from ciplug.private import own_directory, remove_tree, write_file
+from ciplug.values import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ciplug.hosts.facts import Host
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenSession:
+    """What one fetch left open. `token` is ``None`` when only files are left, or the token is a person's own.
+
+    `expires` is in epoch seconds, 0 where the token's life is not known.
+    """
+
+    addresses: Sequence[str]
+    namespace: str
+    token: Secret | None = field(repr=False)
+    expires: float
+    directory: str = ""
+
+
+class SessionStore:
+    """The open sessions of one job (or of one manifest, at a terminal) below `root`."""
+
+    def __init__(self, root: Path, host: Host, manifest: Path) -> None:
+        self._root = root
+        key = json.dumps([host.kind, host.run, host.job, str(manifest.absolute())])
+        self._key = hashlib.sha256(key.encode()).hexdigest()[:16]
+
+    def private_root(self) -> Path:
+        """The directory itself, made if need be and checked to be this user's alone; ``HandOverError`` otherwise."""
+        return own_directory(self._root)
+
+    def add(self, session: OpenSession) -> str:
+        """Keep `session`; the name to load or forget it by. ``HandOverError`` when it cannot be kept."""
+        token = session.token.reveal().decode("ascii") if session.token else None
+        entry = {
+            "addresses": list(session.addresses),
+            "namespace": session.namespace,
+            "token": token,
+            "expires": session.expires,
+            "directory": session.directory,
+        }
+        name = f"{self._key}-{time.time_ns()}-{os.urandom(4).hex()}.json"
+        write_file(self.private_root() / name, json.dumps(entry).encode())
+        return name
+
+    def names(self) -> list[str]:
+        """The files of this job's open sessions, oldest first; empty when none was ever kept."""
+        if not self._root.is_dir():
+            return []
+        self.private_root()
+        return sorted(path.name for path in self._root.glob(f"{self._key}-*.json"))
+
+    def load(self, name: str) -> OpenSession:
+        """The session in the file `name`; ``HandOverError`` when the file was damaged."""
+        try:
+            entry = json.loads((self._root / name).read_bytes())
+            return OpenSession(
+                addresses=tuple(entry["addresses"]),
+                namespace=entry["namespace"],
+                token=Secret(entry["token"]) if entry["token"] else None,
+                expires=float(entry["expires"]),
+                directory=entry["directory"],
+            )
+        except (OSError, ValueError, KeyError, TypeError):
+            # Without its cause: a JSON error carries the document, and with it the token.
+            raise HandOverError(
+                f"the open session {self._root / name} cannot be read", hint="it ends by itself when its TTL is over"
+            ) from None
+
+    def remove_files(self, session: OpenSession) -> None:
+        """Remove the secret files of `session`; ``HandOverError`` when they cannot be."""
+        if not session.directory:
+            return
+        try:
+            remove_tree(Path(session.directory))
+        except OSError as err:
+            raise HandOverError(
+                f"the secret files in {session.directory} could not be removed: {err.strerror}",
+                hint="remove them by hand",
+            ) from err
+
+    def forget(self, name: str) -> None:
+        """Remove the note of an open session; what is gone already is fine."""
+        (self._root / name).unlink(missing_ok=True)

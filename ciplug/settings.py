@@ -1,0 +1,112 @@
+"""What the environment says: ``CIPLUG_*``, Vault's and OpenBao's own variables, and proxies.
+
+The only module that reads ``os.environ``; everything else is handed the mapping or the parsed ``Settings``.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ciplug.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MANIFEST = "ciplug.toml"
+MAX_DEADLINE = 600.0
+"""Seconds. No vault traffic of one command may take longer."""
+
+_TRUE = frozenset({"1", "true", "yes", "on"})
+_FALSE = frozenset({"", "0", "false", "no", "off"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TlsFiles:
+    """Paths from ``VAULT_CACERT`` and its siblings; empty where unset."""
+
+    ca_file: str = ""
+    ca_path: str = ""
+    client_cert: str = ""
+    client_key: str = ""
+    server_name: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The parsed environment. `env` is the whole of it and is left out of every representation."""
+
+    env: Mapping[str, str] = field(repr=False)
+    manifest: Path
+    job: str
+    addresses: tuple[str, ...]
+    namespace: str
+    tls: TlsFiles
+    proxies: Mapping[str, str] = field(repr=False)
+    deadline: float | None
+    audit: str
+    audit_required: bool
+    state_dir: str
+    id_token_variable: str
+
+
+def environment() -> dict[str, str]:
+    """A copy of the process environment."""
+    return dict(os.environ)
+
+
+def load(env: Mapping[str, str]) -> Settings:
+    """Settings from `env`; ``UsageError`` names the variable that cannot be used."""
+    return Settings(
+        env=env,
+        manifest=Path(env.get("CIPLUG_MANIFEST") or MANIFEST),
+        job=env.get("CIPLUG_JOB", ""),
+        addresses=tuple(part.strip() for part in _vault(env, "ADDR").split(",") if part.strip()),
+        namespace=_vault(env, "NAMESPACE"),
+        tls=TlsFiles(
+            ca_file=_vault(env, "CACERT"),
+            ca_path=_vault(env, "CAPATH"),
+            client_cert=_vault(env, "CLIENT_CERT"),
+            client_key=_vault(env, "CLIENT_KEY"),
+            server_name=_vault(env, "TLS_SERVER_NAME"),
+        ),
+        proxies={
+            name: env.get(name) or env.get(name.upper(), "") for name in ("https_proxy", "http_proxy", "no_proxy")
+        },
+        deadline=_deadline(env),
+        audit=env.get("CIPLUG_AUDIT", ""),
+        audit_required=flag(env, "CIPLUG_AUDIT_REQUIRED"),
+        state_dir=env.get("CIPLUG_STATE_DIR", ""),
+        id_token_variable=env.get("CIPLUG_ID_TOKEN_VARIABLE", ""),
+    )
+
+
+def flag(env: Mapping[str, str], name: str) -> bool:
+    """A variable read as a boolean; ``UsageError`` for anything but the usual words."""
+    value = env.get(name, "").strip().lower()
+    if value not in _TRUE | _FALSE:
+        raise UsageError(f"{name} is neither true nor false", hint=f"set {name} to true or false, or unset it")
+    return value in _TRUE
+
+
+def _vault(env: Mapping[str, str], name: str) -> str:
+    """OpenBao's spelling before Vault's, as the ``bao`` command has it."""
+    return (env.get(f"BAO_{name}") or env.get(f"VAULT_{name}") or "").strip()
+
+
+def _deadline(env: Mapping[str, str]) -> float | None:
+    text = env.get("CIPLUG_DEADLINE", "").strip()
+    if not text:
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 < seconds <= MAX_DEADLINE:
+        raise UsageError(
+            f"CIPLUG_DEADLINE is not a number of seconds between 0 and {MAX_DEADLINE:g}",
+            hint="for example CIPLUG_DEADLINE=30",
+        )
+    return seconds

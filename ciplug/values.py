@@ -1,0 +1,123 @@
+"""The values that travel through the pipeline: immutable, valid once built, and silent about their content."""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Engine = Literal["kv2", "kv1", "other"]
+"""How a record is read: KV v2 (`data/` route, versions), KV v1, or any other engine by a plain GET with a lease."""
+
+
+@final
+class Secret:
+    """Bytes that must not be seen, with ``reveal()`` as the one way out.
+
+    It cannot be printed, hashed, copied, pickled or serialised, and compares in constant time.
+    """
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: bytes | str) -> None:
+        """Hold `value`; text is kept as UTF-8 (``UnicodeEncodeError`` for lone surrogates)."""
+        self._value = value.encode() if isinstance(value, str) else bytes(value)
+
+    def reveal(self) -> bytes:
+        """The bytes themselves. Only the modules named in the architecture test may call this."""
+        return self._value
+
+    def __len__(self) -> int:
+        return len(self._value)
+
+    def __repr__(self) -> str:
+        return "Secret(****)"
+
+    def __format__(self, spec: str) -> str:
+        return "Secret(****)"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and hmac.compare_digest(self._value, other._value)
+
+    __hash__ = None  # type: ignore[assignment]  # a secret must never be a dictionary key
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        raise TypeError("a Secret can be neither copied nor pickled")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """Where one record lives in the vault. `path` is relative to `mount`; `version` is a KV v2 pin."""
+
+    mount: str
+    path: str
+    engine: Engine
+    version: int | None = None
+
+    def __str__(self) -> str:
+        pin = f"@{self.version}" if self.version is not None else ""
+        return f"{self.mount}/{self.path}{pin}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """One secret a job is granted: which variable, from which field of which record, and how it is handed over.
+
+    `pointer` holds the keys from the record's data down to the value: one for ``#url``, several for ``#/a/b``.
+    """
+
+    name: str
+    record: Record
+    pointer: tuple[str, ...]
+    as_file: bool = False
+    base64: bool = False
+    optional: bool = False
+    owner: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """A dynamic secret's lease as the vault returned it; `seconds` is its life from the read."""
+
+    id: str
+    seconds: int
+    renewable: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contents:
+    """What one record held when it was read. `data` is left out of every representation."""
+
+    data: Mapping[str, Any] = field(repr=False)
+    request_id: str
+    version: int | None = None
+    lease: Lease | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdToken:
+    """An OIDC token from a CI host, with its unverified payload (the vault verifies; ciplug only explains)."""
+
+    token: Secret
+    claims: Mapping[str, Any] = field(repr=False)
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VaultToken:
+    """A vault token that a person already holds. It is not ciplug's: it is never revoked here."""
+
+    token: Secret
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivered:
+    """One secret in hand, ready to be masked and handed over."""
+
+    grant: Grant
+    value: Secret
+    version: int | None = None

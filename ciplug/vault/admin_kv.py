@@ -1,0 +1,43 @@
+"""Key/value engines as an administrator sets them up and fills them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from ciplug.vault.admin_route import route
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+class KvAdmin:
+    """The verbs of KV v1 and v2, on mounts given by name."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def mount(self, mount: str, *, version: Literal[1, 2] = 2) -> None:
+        """Mount a new engine (``POST /v1/sys/mounts/{mount}``)."""
+        with route(f"POST /v1/sys/mounts/{mount}"):
+            self._client.sys.enable_secrets_engine("kv", path=mount, options={"version": str(version)})
+
+    def write(self, mount: str, path: str, data: Mapping[str, object]) -> int:
+        """Write a record on a v2 mount and give its new version (``POST /v1/{mount}/data/{path}``)."""
+        with route(f"POST /v1/{mount}/data/{path}"):
+            answer = self._client.secrets.kv.v2.create_or_update_secret(path, dict(data), mount_point=mount)
+        return int(answer["data"]["version"])
+
+    def write_v1(self, mount: str, path: str, data: Mapping[str, object]) -> None:
+        """Write a record on a v1 mount (``POST /v1/{mount}/{path}``)."""
+        with route(f"POST /v1/{mount}/{path}"):
+            self._client.secrets.kv.v1.create_or_update_secret(path, dict(data), method="POST", mount_point=mount)
+
+    def delete(self, mount: str, path: str, versions: Sequence[int]) -> None:
+        """Delete versions of a v2 record, so that they could be brought back (``POST /v1/{mount}/delete/{path}``)."""
+        with route(f"POST /v1/{mount}/delete/{path}"):
+            self._client.secrets.kv.v2.delete_secret_versions(path, list(versions), mount_point=mount)
+
+    def destroy(self, mount: str, path: str, versions: Sequence[int]) -> None:
+        """Destroy versions of a v2 record for good (``POST /v1/{mount}/destroy/{path}``)."""
+        with route(f"POST /v1/{mount}/destroy/{path}"):
+            self._client.secrets.kv.v2.destroy_secret_versions(path, list(versions), mount_point=mount)

@@ -1,0 +1,195 @@
+"""Requests to a vault of one or several addresses, retried while that may help."""
+
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from ciplug import __version__
+from ciplug.errors import CiplugError, SealedError, UnreachableError, UsageError, VaultError
+from ciplug.net.failures import Failure
+from ciplug.net.origin import split
+from ciplug.net.retry import Transient, retry
+from ciplug.vault.answer import Answer, Moved, read_body, redirected
+from ciplug.vault.errors import Place, error_from
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from ciplug.net.deadline import Deadline
+    from ciplug.net.origin import Origin
+    from ciplug.net.transport import Transport
+    from ciplug.values import Secret
+    from ciplug.vault.errors import Purpose
+
+DEADLINE = 30.0
+"""Seconds for all vault traffic of one command, where nothing else is set."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """One address of the vault; `base` is a path before ``/v1`` where a gateway wants one."""
+
+    origin: Origin
+    base: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.origin}{self.base}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One request to whichever address answers; `path` begins with ``/v1/``. `root` leaves the namespace out."""
+
+    method: str
+    path: str
+    purpose: Purpose
+    token: Secret | None = None
+    body: Mapping[str, Any] | None = field(default=None, repr=False)
+    root: bool = False
+
+
+class VaultClient:
+    """Speaks to the addresses of one vault, beginning with the one that answered last.
+
+    `deadline` is in seconds, for all requests together, from the first one on. `notify` is given one line when a first
+    attempt fails. Safe for use from several threads.
+    """
+
+    def __init__(
+        self,
+        addresses: Sequence[str],
+        *,
+        transport: Transport,
+        namespace: str = "",
+        deadline: float = DEADLINE,
+        notify: Callable[[str], None] | None = None,
+        correlation_id: str = "",
+    ) -> None:
+        self.addresses = tuple(dict.fromkeys(_address(url) for url in addresses))
+        if not self.addresses:
+            raise UsageError("no vault address", hint="set vault.address in the manifest, or VAULT_ADDR")
+        self.transport = transport
+        self.namespace = namespace.strip("/")
+        self._seconds = deadline
+        self._deadline: Deadline | None = None
+        self._notify = notify
+        self._correlation_id = correlation_id
+        self._preferred = self.addresses[0].origin
+        self._lock = threading.RLock()
+
+    @property
+    def deadline(self) -> Deadline:
+        """The deadline of this client's requests; it begins to run when it is first asked for."""
+        with self._lock:
+            if self._deadline is None:
+                self._deadline = self.transport.phase(self._seconds)
+            return self._deadline
+
+    def request(
+        self, call: Call, *, deadline: Deadline | None = None, sleep: Callable[[float], None] | None = None
+    ) -> Answer:
+        """The vault's answer to `call`; a ``CiplugError`` says why there is none.
+
+        All addresses are tried before the first wait. `sleep` replaces the wait between two rounds.
+        """
+        limit = deadline or self.deadline
+        return retry(partial(self._round, call, limit), limit, sleep=sleep, on_retry=partial(self._tell, limit))
+
+    def ask(self, address: Address, call: Call, deadline: Deadline) -> Answer:
+        """One attempt at one address. What may pass is raised as ``Transient``, everything else as ``CiplugError``."""
+        place = Place(address=str(address), namespace=self.namespace)
+        body = None if call.body is None else json.dumps(call.body).encode()
+        try:
+            response = self.transport.exchange(
+                address.origin,
+                call.method,
+                address.base + call.path,
+                deadline=deadline,
+                headers=self._headers(call),
+                body=body,
+            )
+        except Failure as err:
+            error = error_from(err, place)
+            raise (Transient(error) if err.retryable else error) from err
+        if 300 <= response.status < 400:
+            raise redirected(response, place, [address.origin for address in self.addresses])
+        return Answer(
+            body=read_body(response, call.purpose, place),
+            address=str(address),
+            date=response.headers.get("date", ""),
+        )
+
+    def _round(self, call: Call, deadline: Deadline) -> Answer:
+        """The answer of the first address that has one."""
+        waiting = _first(self.addresses, self._preferred)
+        failed: list[Transient] = []
+        while waiting and not (failed and deadline.expired):
+            address = waiting.pop(0)
+            try:
+                answer = self.ask(address, call, deadline)
+            except Moved as moved:
+                failed.append(moved)
+                # The node that leads, if it is listed and was not asked yet in this round.
+                waiting = _first(waiting, moved.to)
+            except Transient as again:
+                if isinstance(again.error, VaultError) and again.after is not None:
+                    # A rate limit is not to be walked around.
+                    raise
+                failed.append(again)
+            else:
+                self._preferred = address.origin
+                return answer
+        raise _of_all(failed) from failed[-1].__cause__
+
+    def _headers(self, call: Call) -> dict[str, str | Secret]:
+        # X-Vault-Request is what keeps a vault behind an agent or a proxy from answering a forged cross-site request.
+        headers: dict[str, str | Secret] = {"X-Vault-Request": "true", "User-Agent": f"ciplug/{__version__}"}
+        if call.token is not None:
+            headers["X-Vault-Token"] = call.token
+        if self.namespace and not call.root:
+            headers["X-Vault-Namespace"] = self.namespace
+        if self._correlation_id:
+            headers["X-Correlation-ID"] = self._correlation_id
+        if call.body is not None:
+            headers["Content-Type"] = "application/json"
+        return headers
+
+    def _tell(self, deadline: Deadline, error: CiplugError) -> None:
+        with self._lock:
+            notify, self._notify = self._notify, None
+        if notify is not None:
+            notify(f"{error}; retrying for up to {deadline.remaining():.0f} s")
+
+
+def _address(url: str) -> Address:
+    try:
+        origin, base = split(url)
+    except ValueError as err:
+        # The address is not repeated: it may hold a password.
+        raise UsageError(
+            f"the vault address {err}", hint="write it as https://vault.example.com:8200 (vault.address, VAULT_ADDR)"
+        ) from err
+    return Address(origin=origin, base=base.rstrip("/"))
+
+
+def _first(addresses: Sequence[Address], origin: Origin | None) -> list[Address]:
+    """`addresses` in their order, but those at `origin` before the others."""
+    return sorted(addresses, key=lambda address: address.origin != origin)
+
+
+def _of_all(failed: Sequence[Transient]) -> Transient:
+    """One error for a round in which every address failed: the one that tells most, with the others named."""
+    chosen = max(failed, key=lambda again: _RANK.get(type(again.error), 2))
+    others = [str(again.error) for again in failed if again is not chosen]
+    error = chosen.error
+    if others:
+        error = type(error)("; ".join([str(error), *others]), hint=error.hint)
+    afters = [again.after for again in failed]
+    return Transient(error, after=min((after for after in afters if after is not None), default=None))
+
+
+_RANK: dict[type[CiplugError], int] = {UnreachableError: 0, SealedError: 1}

@@ -1,0 +1,309 @@
+"""The schema and the parser give the same verdict, but for what only the parser can know."""
+
+from __future__ import annotations
+
+import copy
+import json
+import tomllib
+from typing import Any
+
+import jsonschema
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from ciplug import manifest
+from ciplug.manifest import ManifestProblems
+
+PARSER_ONLY = (
+    # names that refer to something
+    "is not in [environments]",
+    "is not in [secrets]",
+    "is not available in environment",
+    "must declare one: jobs and targets read from an environment",
+    # what two places say together
+    "overlaps",
+    "only by the case of its letters",
+    "must be inside one of vault.shared",
+    "must not name the KV mount",
+    "keeps none",
+    "is missing, and [project] gives no name",
+    "is missing, and the default",
+    # lists of names too long for a pattern
+    "is reserved: it would change",
+    "must not name one of the vault's own mounts",
+    # characters and numbers that patterns and JSON do not know
+    "must not hold invisible characters",
+    "this is not an IPv6 address",
+    "above 65535",
+    "not a float",
+    "must be a finite number",
+    "is nested too deeply",
+)
+
+GOOD: dict[str, Any] = {
+    "version": 1,
+    "vault": {
+        "address": ["https://vault.acme.dev:8200", "http://127.0.0.1:8200/"],
+        "namespace": "acme/team",
+        "auth_mount": "jwt",
+        "audience": "https://vault.acme.dev",
+        "kv_mount": "secret",
+        "kv_version": 2,
+        "shared": ["common", "platforms/x"],
+        "deadline": 12.5,
+    },
+    "project": {
+        "name": "shop",
+        "github": "acme/.github",
+        "github_id": 74,
+        "gitlab": "acme/web/shop",
+        "jenkins": "https://ci.acme.dev/job/shop/",
+    },
+    "environments": {
+        "dev": {"path": "app/dev"},
+        "prod": {"path": "app/prod", "only_if": {"ref": ["refs/heads/main", 1, True], "environment": "production"}},
+    },
+    "secrets": {
+        "URL": {
+            "ref": "db@2#/a~1b/c",
+            "environments": ["dev", "prod"],
+            "owner": "payments",
+            "description": "two\nlines",
+            "rotate_every": "90d",
+            "as": "file",
+            "encoding": "base64",
+            "optional": False,
+        },
+        "PG_USER": {"ref": "database:creds/web#username"},
+        "NPM_TOKEN": {"ref": "//common/npm#token"},
+    },
+    "jobs": {
+        "test": {"environment": "dev", "secrets": ["URL", "NPM_TOKEN"]},
+        "build (3.12)": {"environment": ["dev", "prod"], "role": "shop-build", "secrets": ["URL"]},
+    },
+    "targets": {
+        "web": {
+            "platform": "vercel",
+            "environment": "prod",
+            "role": "sync",
+            "token": "//platforms/x#token",
+            "secrets": ["URL"],
+            "options": {
+                "project": "p",
+                "n": 1,
+                "f": 1.5,
+                "on": True,
+                "list": ["a", {"b": 1}],
+                "deep": {"a": {"b": []}},
+            },
+        }
+    },
+}
+
+VALIDATOR = jsonschema.Draft202012Validator(manifest.schema())
+
+
+def to_toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{to_toml(key)} = {to_toml(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(to_toml, value)) + "]"
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return json.dumps(value).replace("Infinity", "inf")
+
+
+def document_text(document: dict[str, Any]) -> str:
+    return "".join(f"{to_toml(key)} = {to_toml(value)}\n" for key, value in document.items())
+
+
+def problems_of(document: dict[str, Any]) -> list[str]:
+    try:
+        manifest.parse(document_text(document), "m")
+    except ManifestProblems as err:
+        return [problem.message for problem in err.problems]
+    return []
+
+
+def is_parser_only(message: str) -> bool:
+    return any(part in message for part in PARSER_ONLY)
+
+
+def assert_same_verdict(document: dict[str, Any]) -> None:
+    problems = problems_of(document)
+    if VALIDATOR.is_valid(document):
+        assert [message for message in problems if not is_parser_only(message)] == []
+    else:
+        assert problems != []
+        assert [message for message in problems if not is_parser_only(message)] != [] or "not a float" in str(problems)
+
+
+def key_paths(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [found for key, item in items for found in [(*path, key), *key_paths(item, (*path, key))]]
+
+
+PATHS = key_paths(GOOD)
+
+
+def changed(path: tuple[str | int, ...], value: Any) -> dict[str, Any]:
+    document = copy.deepcopy(GOOD)
+    place: Any = document
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    return document
+
+
+def without(path: tuple[str | int, ...]) -> dict[str, Any]:
+    document = copy.deepcopy(GOOD)
+    place: Any = document
+    for key in path[:-1]:
+        place = place[key]
+    del place[path[-1]]
+    return document
+
+
+SPELLINGS = st.text(st.sampled_from("aB_1.-/:#@~*%+?\\\"'{} \n\t\x7fé"), max_size=12)
+STRINGS = st.one_of(
+    SPELLINGS,
+    st.text(max_size=6),
+    st.sampled_from(
+        ["x" * 64, "x" * 65, "x" * 255, "x" * 256, "", ".", "..", "a/../b", ".ciplug/x", "sys", "auth/x", "a\n"]
+    ),
+    st.sampled_from(
+        ["a#b", "a@1#b", "a@0#b", "m:a#b", "//common#b", "a#b@1", "a#/b@1", "a#/b/", "m:a@1#b", "a# b", "a#b\n"]
+    ),
+    st.sampled_from(
+        ["1h", "1d\n", "0d", "99999w", "100000w", "env", "file", "base64", "dev", "prod", "URL", "sys:a#b"]
+    ),
+    st.sampled_from(
+        ["https://a", "https://a:0", "https://a/b", "http://a", "http://127.0.0.256", "https://[::1]:1", "https://a\n"]
+    ),
+    SPELLINGS.map("https://a".__add__),
+    SPELLINGS.map("a/b".__add__),
+    SPELLINGS.map("db#".__add__),
+)
+SCALARS = st.one_of(
+    STRINGS, st.booleans(), st.integers(-3, 1000), st.floats(allow_nan=False), st.sampled_from([0.0, 1.0, 600, 600.5])
+)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(STRINGS, inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def test_schema_is_a_valid_schema() -> None:
+    jsonschema.Draft202012Validator.check_schema(manifest.schema())
+    assert manifest.schema()["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+
+
+def test_full_document_is_good_for_both() -> None:
+    assert tomllib.loads(document_text(GOOD)) == GOOD
+    VALIDATOR.validate(GOOD)
+    assert problems_of(GOOD) == []
+
+
+def objects_of(node: Any) -> list[dict[str, Any]]:
+    children = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    found = [child for item in children for child in objects_of(item)]
+    return [node, *found] if isinstance(node, dict) and "properties" in node else found
+
+
+def test_every_key_of_the_schema_has_its_words_and_no_table_takes_unknown_ones() -> None:
+    tables = [table for table in objects_of(manifest.schema()) if isinstance(table["properties"], dict)]
+    assert len(tables) == 7
+    for table in tables:
+        assert table["additionalProperties"] is False
+        for key, described in table["properties"].items():
+            assert described["title"], key
+            assert described["description"], key
+
+
+def test_the_full_document_has_every_key_of_the_schema() -> None:
+    spelled = {part for path in PATHS for part in path}
+    keys = {key for table in objects_of(manifest.schema()) for key in table["properties"]}
+    assert keys - spelled == set()
+
+
+@pytest.mark.parametrize("path", PATHS, ids=str)
+def test_same_verdict_without_each_key(path: tuple[str | int, ...]) -> None:
+    assert_same_verdict(without(path))
+
+
+@pytest.mark.parametrize(
+    "value", ["", "a b", 0, 1, 2, -1, 1.0, 0.5, 601, True, [], [1], [""], ["a", "a"], {}, {"": 1}, {"x": "*"}]
+)
+def test_same_verdict_with_each_key_changed(value: Any) -> None:
+    for path in PATHS:
+        assert_same_verdict(changed(path, value))
+
+
+@pytest.mark.parametrize("path", [path[:-1] for path in PATHS if isinstance(path[-1], str)], ids=str)
+def test_same_verdict_with_an_unknown_key(path: tuple[str | int, ...]) -> None:
+    assert_same_verdict(changed((*path, "unknwn"), 1))
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.sampled_from(PATHS), VALUES)
+@example(("vault", "address"), "https://a\n")
+@example(("secrets", "URL", "ref"), "a#b\n")
+@example(("vault", "namespace"), "a\n")
+def test_same_verdict_on_any_value(path: tuple[str | int, ...], value: Any) -> None:
+    assert_same_verdict(changed(path, value))
+
+
+STRING_PATHS = [
+    path for path in PATHS if isinstance(path[-1], str) and isinstance(GOOD[path[0]], dict) and len(path) > 1
+]
+
+
+@settings(max_examples=600, deadline=None)
+@given(st.sampled_from(STRING_PATHS), STRINGS)
+def test_same_verdict_on_any_string(path: tuple[str | int, ...], value: str) -> None:
+    assert_same_verdict(changed(path, value))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from(["environments", "secrets", "jobs", "targets", "vault", ""]), STRINGS)
+def test_same_verdict_on_any_name(table: str, name: str) -> None:
+    good = {"environments": {"path": "other"}, "secrets": {"ref": "a#b"}, "vault": 1, "": 1}
+    good |= {"jobs": GOOD["jobs"]["build (3.12)"], "targets": GOOD["targets"]["web"]}
+    assert_same_verdict(changed((table, name) if table else (name,), good[table]))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text() | st.text(st.sampled_from("[]{}\"'=.,#\n abv1")).map("version = 1\n".__add__))
+def test_any_text_is_a_manifest_or_a_list_of_problems(text: str) -> None:
+    try:
+        read = manifest.parse(text, "m")
+    except ManifestProblems as err:
+        assert err.problems
+        assert all(1 <= problem.line <= text.count("\n") + 1 for problem in err.problems)
+    else:
+        assert read.version == 1
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(PATHS), VALUES), min_size=2, max_size=5))
+def test_any_number_of_changes_is_a_manifest_or_a_list_of_problems(
+    changes: list[tuple[tuple[str | int, ...], Any]],
+) -> None:
+    document = copy.deepcopy(GOOD)
+    for path, value in changes:
+        place: Any = document
+        for key in path[:-1]:
+            place = place[key] if isinstance(place, dict | list) and key in place_keys(place) else {}
+        if isinstance(place, dict):
+            place[str(path[-1])] = value
+    for problem in problems_of(document):
+        assert "\n" not in problem
+        assert len(problem) < 400
+    if problems_of(document) == []:
+        assert VALIDATOR.is_valid(document)
+
+
+def place_keys(place: dict[str, Any] | list[Any]) -> set[str | int]:
+    return set(place) if isinstance(place, dict) else set(range(len(place)))
