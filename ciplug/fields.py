@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from binascii import Error as Base64Error
 from binascii import a2b_base64
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ciplug.values import Grant, Record
+
+
+_INDEX = re.compile("0|[1-9][0-9]{0,8}")
+"""An array index as JSON pointers have it (RFC 6901 section 4): without leading zeros."""
 
 
 def collect(grants: Sequence[Grant], contents: Mapping[Record, Contents | MissingError]) -> tuple[Delivered, ...]:
@@ -45,7 +50,7 @@ def _deliver(grant: Grant, found: Contents | MissingError) -> Delivered:
 
 def _walk(grant: Grant, data: Any) -> Any:
     for key in grant.pointer:
-        if isinstance(data, list) and key.isascii() and key.isdigit() and int(key) < len(data):
+        if isinstance(data, list) and _INDEX.fullmatch(key) and int(key) < len(data):
             data = data[int(key)]
         elif isinstance(data, dict) and key in data:
             data = data[key]
@@ -73,7 +78,7 @@ def _show(pointer: Sequence[str]) -> str:
 
 def _text(grant: Grant, value: object) -> str:
     """The value as text: strings as they are, everything else as the JSON it is in the vault."""
-    if value is None or value == "":
+    if value in (None, "") or (grant.base64 and isinstance(value, str) and value.isspace()):
         raise MissingError(
             f"{grant.name}: field {_show(grant.pointer)} of {grant.record} is empty", hint="write a value to the field"
         )

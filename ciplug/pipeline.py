@@ -71,7 +71,7 @@ def deliver(steps: Steps, grant: JobGrant) -> Iterator[Delivery]:
     """The job's secrets, all of them or an error; whatever happens, the session is dead afterwards.
 
     Static secrets only: the session is revoked before the block starts. Leased secrets live as long as their session,
-    so it is revoked when the block ends, unless the block set ``keep``.
+    so it is revoked when the block ends, unless the block set ``keep`` and came to its end.
     """
     identity = resolve(steps.sources, steps.audience)
     claims = identity.claims if isinstance(identity, IdToken) else None
@@ -82,17 +82,18 @@ def deliver(steps: Steps, grant: JobGrant) -> Iterator[Delivery]:
     # From the login to the revocation a signal is remembered instead of raised: between the vault's answer and the
     # line that keeps it, or at the gate of the cleanup, it would lose a live token.
     with steps.signals.shielded(steps.hurry):
-        session = _log_in(steps, grant, identity, record)
-        delivery: Delivery | None = None
+        ending = _Ending(_log_in(steps, grant, identity, record), record, steps.warn)
         try:
             with steps.signals.interruptible():
-                delivery = _read(grant, identity, session, record)
+                delivery = _read(grant, identity, ending.session, record)
             if delivery.lease_seconds is None:
-                _revoke(steps, session, record)
+                ending()
             yield delivery
-        finally:
-            if delivery is None or not delivery.keep:
-                _revoke(steps, session, record)
+        except BaseException as err:
+            ending.behind(err)
+            raise
+        if not delivery.keep:
+            ending()
 
 
 class _Recorder:
@@ -110,9 +111,38 @@ class _Recorder:
         """Record what did not succeed. The failure itself is already on its way out and comes first."""
         outcome = error.cause if isinstance(error, CiplugError) else "interrupted"
         try:
-            self(*({**event, "outcome": outcome} for event in events))
+            self(*({"outcome": outcome, **event} for event in events))
         except CiplugError as err:
             error.add_note(str(err))
+
+
+class _Ending:
+    """Ends the session, once. What cannot be ended is a warning with its remaining life, never silence."""
+
+    def __init__(self, session: VaultSession, record: _Recorder, warn: Callable[[str], None]) -> None:
+        self.session = session
+        self._record = record
+        self._warn = warn
+        self._tried = False
+
+    def __call__(self) -> None:
+        if self._tried or not self.session.ours:
+            return
+        self._tried = True
+        outcome = "ok"
+        try:
+            self.session.revoke()
+        except CiplugError as err:
+            self._warn(str(err))
+            outcome = err.cause
+        self._record({"event": "revoke", "outcome": outcome})
+
+    def behind(self, failure: BaseException) -> None:
+        """End it behind `failure`, which stays the one that is reported."""
+        try:
+            self()
+        except CiplugError as err:
+            failure.add_note(str(err))
 
 
 def _log_in(steps: Steps, grant: JobGrant, identity: Identity, record: _Recorder) -> VaultSession:
@@ -121,17 +151,20 @@ def _log_in(steps: Steps, grant: JobGrant, identity: Identity, record: _Recorder
         return steps.login(identity, grant.role or "")
     except (CiplugError, Interrupted) as err:
         record.failure(err, event)
+        # A signal ends the request in flight, and the error is then only its consequence.
+        steps.signals.check()
         raise
 
 
 def _read(grant: JobGrant, identity: Identity, session: VaultSession, record: _Recorder) -> Delivery:
     records = list(dict.fromkeys(item.record for item in grant.grants))
     login = {"event": "login", "role": grant.role or "", "outcome": "ok", "vault": {"request_id": session.request_id}}
+    contents: Mapping[Record, Contents | MissingError] = {}
     try:
         contents = session.read(records)
         values = collect(grant.grants, contents)
     except (CiplugError, Interrupted) as err:
-        record.failure(err, *(_read_event(grant, item, None) for item in records))
+        record.failure(err, login, *(_read_event(grant, item, contents.get(item)) for item in records))
         raise
     record(
         login, *({**_read_event(grant, item, contents[item]), "outcome": _outcome(contents[item])} for item in records)
@@ -155,17 +188,3 @@ def _read_event(grant: JobGrant, record: Record, found: Contents | MissingError 
     if isinstance(found, Contents):
         event |= {"version": found.version, "vault": {"request_id": found.request_id}}
     return event
-
-
-def _revoke(steps: Steps, session: VaultSession, record: _Recorder) -> None:
-    """End the session. What cannot be ended is a warning with its remaining life, never silence."""
-    if not session.ours:
-        return
-    event = {"event": "revoke"}
-    try:
-        session.revoke()
-    except CiplugError as err:
-        steps.warn(str(err))
-        record.failure(err, event)
-        return
-    record({**event, "outcome": "ok"})

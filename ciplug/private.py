@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  # only ever used through a 0700 directory made here
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def roots(env: Mapping[str, str]) -> list[Path]:
@@ -49,16 +51,19 @@ class PrivateDirectory:
         return write_file(self.path / name, value)
 
     def remove(self) -> None:
-        """Remove the directory and its files; what is gone already is fine."""
-        remove_tree(self.path)
+        """Remove the directory and its files; what is gone already is fine, ``HandOverError`` for what stays."""
+        try:
+            remove_tree(self.path)
+        except OSError as err:
+            raise HandOverError(
+                f"the secret files in {self.path} could not be removed: {err.strerror}", hint="remove them by hand"
+            ) from err
 
 
 def write_file(path: Path, value: bytes) -> Path:
     """A new 0600 file; never follows a link, never reuses a file that is there, leaves nothing on failure."""
     try:
-        descriptor = os.open(
-            path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0), 0o600
-        )
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(value)
@@ -100,11 +105,25 @@ def own_directory(path: Path) -> Path:
 
 
 def remove_tree(path: Path) -> None:
-    """Remove a flat directory of files; ``OSError`` is not hidden, except that something was gone already."""
+    """Remove a directory with all it holds, and never follow a link. ``OSError`` is not hidden, except that something
+    was gone already.
+    """
+    with suppress(FileNotFoundError):
+        _empty(os.open(path, _FOLDER))
+        path.rmdir()
+
+
+def _empty(folder: int) -> None:
+    """Empty an open directory and close it. Files go first: what a child put beside them must not save them."""
     try:
-        entries = list(path.iterdir())
-    except FileNotFoundError:
-        return
-    for entry in entries:
-        entry.unlink(missing_ok=True)
-    path.rmdir()
+        with os.scandir(folder) as found:
+            entries = sorted(found, key=lambda entry: entry.is_dir(follow_symlinks=False))
+        for entry in entries:
+            with suppress(FileNotFoundError):
+                if entry.is_dir(follow_symlinks=False):
+                    _empty(os.open(entry.name, _FOLDER, dir_fd=folder))
+                    os.rmdir(entry.name, dir_fd=folder)
+                else:
+                    os.unlink(entry.name, dir_fd=folder)  # noqa: PTH108  # relative to the open directory
+    finally:
+        os.close(folder)

@@ -17,7 +17,8 @@ def prepare() -> None:
         try:
             os.fstat(descriptor)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number: this one
+            # Takes the lowest free number: this one. Python opens everything for itself alone; the child needs it too.
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # noqa: FBT003  # positional-only
     with contextlib.suppress(ImportError, ValueError, OSError):
         import resource
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ciplug.errors import HandOverError
-from ciplug.private import own_directory, remove_tree, write_file
+from ciplug.private import PrivateDirectory, own_directory, write_file
 from ciplug.values import Secret
 
 if TYPE_CHECKING:
@@ -91,16 +91,14 @@ class SessionStore:
 
     def remove_files(self, session: OpenSession) -> None:
         """Remove the secret files of `session`; ``HandOverError`` when they cannot be."""
-        if not session.directory:
-            return
-        try:
-            remove_tree(Path(session.directory))
-        except OSError as err:
-            raise HandOverError(
-                f"the secret files in {session.directory} could not be removed: {err.strerror}",
-                hint="remove them by hand",
-            ) from err
+        if session.directory:
+            PrivateDirectory(Path(session.directory)).remove()
 
     def forget(self, name: str) -> None:
-        """Remove the note of an open session; what is gone already is fine."""
-        (self._root / name).unlink(missing_ok=True)
+        """Remove the note of an open session; what is gone already is fine, ``HandOverError`` where it stays."""
+        try:
+            (self._root / name).unlink(missing_ok=True)
+        except OSError as err:
+            raise HandOverError(
+                f"the note {self._root / name} could not be removed: {err.strerror}", hint="remove it by hand"
+            ) from err

@@ -93,7 +93,7 @@ def flag(env: Mapping[str, str], name: str) -> bool:
 
 def _vault(env: Mapping[str, str], name: str) -> str:
     """OpenBao's spelling before Vault's, as the ``bao`` command has it."""
-    return (env.get(f"BAO_{name}") or env.get(f"VAULT_{name}") or "").strip()
+    return env.get(f"BAO_{name}", "").strip() or env.get(f"VAULT_{name}", "").strip()
 
 
 def _deadline(env: Mapping[str, str]) -> float | None:

@@ -24,6 +24,9 @@ class Secret:
 
     def __init__(self, value: bytes | str) -> None:
         """Hold `value`; text is kept as UTF-8 (``UnicodeEncodeError`` for lone surrogates)."""
+        if not isinstance(value, bytes | str):
+            # ``bytes`` would turn a number into that many NUL bytes.
+            raise TypeError("a Secret is made of bytes or text")
         self._value = value.encode() if isinstance(value, str) else bytes(value)
 
     def reveal(self) -> bytes:
@@ -45,6 +48,9 @@ class Secret:
     __hash__ = None  # type: ignore[assignment]  # a secret must never be a dictionary key
 
     def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        raise TypeError("a Secret can be neither copied nor pickled")
+
+    def __getstate__(self) -> NoReturn:
         raise TypeError("a Secret can be neither copied nor pickled")
 
 

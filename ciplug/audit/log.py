@@ -46,6 +46,7 @@ class AuditLog:
         self._warn = warn
         self._clock = clock
         self._version = version
+        self._warned = False
 
     @property
     def enabled(self) -> bool:
@@ -60,10 +61,12 @@ class AuditLog:
         try:
             self._append(lines)
         except OSError as err:
-            message = f"the audit record could not be written to {self._sink}: {err.strerror or 'short write'}"
+            message = f"the audit record could not be written to {self._sink}: {err.strerror}"
             if self._required:
                 raise AuditError(message, hint="make room or mend the path; nothing was handed over") from err
-            self._warn(message)
+            if not self._warned:
+                self._warned = True
+                self._warn(message)
 
     def _line(self, context: Context, event: Mapping[str, Any]) -> bytes:
         entry = {
@@ -89,9 +92,10 @@ class AuditLog:
 
 
 def _write_all(descriptor: int, lines: bytes) -> None:
-    """One ``write``; what a full disk cuts short counts as not written."""
-    if os.write(descriptor, lines) != len(lines):
-        raise OSError
+    """One ``write``, and a second only where a full disk or a signal cut it short: that says which of them it was."""
+    view = memoryview(lines)
+    while view:
+        view = view[os.write(descriptor, view) :]
 
 
 def timestamp(seconds: float) -> str:

@@ -34,12 +34,13 @@ if TYPE_CHECKING:
 )
 @click.pass_obj
 def command(invocation: Invocation, job: str | None, environment: str | None, form: str, *, unmasked: bool) -> None:
-    r"""Print the job's secrets for later steps. Prefer `ciplug run`, which hides them on every host.
+    """Print the job's secrets for later steps. Prefer `ciplug run`, which hides them on every host.
 
     \b
     In a POSIX shell:  out="$(ciplug fetch --to shell)" && eval "$out"; unset out
+
     What stays open (leases, secret files) is ended by `ciplug revoke`.
-    """
+    """  # noqa: D301  # \b is click's mark for a paragraph that is not to be refilled
     with open_task("fetch", invocation, job=job, environment=environment) as task:
         if task.host.ci and not (task.host.masks or unmasked):
             raise HandOverError(

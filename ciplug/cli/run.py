@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 @click.option("--env", "environment", metavar="ENV", help="The environment, where the job has several.")
 @click.option(
     "--grace",
+    metavar="SECONDS",
     type=click.FloatRange(0, 3600),
     default=GRACE,
     show_default=True,

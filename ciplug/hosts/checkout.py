@@ -45,9 +45,12 @@ def describe(folder: Path) -> Checkout:
 
 def without_credentials(url: str) -> str:
     """A remote's address as ``host/path``: whatever stands before the ``@`` may be a token."""
-    parts = urlsplit(url)
-    if not parts.scheme:  # the scp-like form user@host:path
+    if "://" not in url:  # the scp-like form user@host:path
         return url.rpartition("@")[2]
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # git takes any text for an address
+        return ""
     return f"{parts.hostname or ''}{parts.path}"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ciplug.hosts.checkout import without_credentials
 from ciplug.hosts.facts import Host
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def detect(env: Mapping[str, str]) -> Host | None:
         job=env.get("JOB_NAME", ""),
         run=env.get("BUILD_URL", "") or env.get("BUILD_NUMBER", ""),
         actor=env.get("BUILD_USER_ID", ""),
-        repository=env.get("GIT_URL", "").rpartition("@")[2],
+        repository=without_credentials(env.get("GIT_URL", "")),
         commit=env.get("GIT_COMMIT", ""),
         ref=env.get("GIT_BRANCH", ""),
         temp=env.get("WORKSPACE_TMP", ""),

@@ -97,7 +97,7 @@ def _claim_problem(name: str, has: object, wanted: Sequence[str | int | bool]) -
     wants = " or ".join(show(value) for value in wanted)
     if has is None:
         return f"claim {name} is missing, only_if wants {wants}"
-    if any(str(candidate).lower() == str(value).lower() for candidate in candidates for value in wanted):
+    if any(_looks_same(candidate, value) for candidate in candidates for value in wanted):
         return f"claim {name} is {show(has)}, only_if wants {wants}: the types differ"
     return f"claim {name} is {show(has)}, only_if wants {wants}"
 
@@ -105,6 +105,11 @@ def _claim_problem(name: str, has: object, wanted: Sequence[str | int | bool]) -
 def _same(one: object, other: object) -> bool:
     """Equal as JSON: ``True`` is not ``1``, and ``"42"`` is not ``42`` (the vault compares by type too)."""
     return type(one) is type(other) and one == other
+
+
+def _looks_same(one: object, other: object) -> bool:
+    """Whether only the type differs: ``"true"`` and ``True``, ``"42"`` and ``42``."""
+    return type(one) is not type(other) and str(one).lower() == str(other).lower()
 
 
 def show(value: object) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from ciplug.errors import IdentityError
@@ -56,7 +56,8 @@ class GitHubIdentity:
             raise self._refused(URL if not url else BEARER)
         transport = self._transport()
         deadline = transport.phase(SECONDS)
-        headers: dict[str, str | Secret] = {"Accept": "application/json", "Authorization": Secret(f"bearer {bearer}")}
+        authorization = Secret(f"bearer {bearer}".encode(errors="surrogateescape"))
+        headers: dict[str, str | Secret] = {"Accept": "application/json", "Authorization": authorization}
         try:
             text = retry(lambda: _ask(transport, url, audience, headers, deadline), deadline, sleep=self._sleep)
         finally:
@@ -83,12 +84,10 @@ class GitHubIdentity:
             with Path(event).open("rb") as file:
                 request = json.loads(file.read(_MAX_EVENT))["pull_request"]
             head, base = request["head"]["repo"], request["base"]["repo"]["full_name"]
+            name = str(head["full_name"]) if head is not None else "(deleted since)"
         except (OSError, ValueError, KeyError, TypeError):
             return ""
-        if head is None:
-            return "(deleted since)"
-        name: Any = head.get("full_name", "")
-        return str(name) if name != base else ""
+        return name if name != base else ""
 
 
 def _ask(transport: Transport, url: str, audience: str, headers: Mapping[str, str | Secret], deadline: Deadline) -> str:

@@ -42,7 +42,7 @@ class PersonIdentity:
         try:
             with (Path(home) / TOKEN_FILE).open("rb") as file:
                 text = file.read(_MAX + 1).decode("ascii", errors="replace").strip()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):  # HOME=/dev/null is a usual way to have none
             return None
         except OSError as err:
             raise IdentityError(

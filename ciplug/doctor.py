@@ -1,0 +1,200 @@
+"""Why does this job not get its secrets: each step of the pipeline tried on its own, each with its remedy.
+
+Every check is a ``Finding``; the first that fails is the cause, what follows from it is not tried.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from ciplug.errors import CiplugError
+from ciplug.identity import check_audience, check_only_if, resolve
+from ciplug.identity.claims import show
+from ciplug.pipeline import deliver
+from ciplug.redact import hideable
+from ciplug.values import IdToken
+from ciplug.vault.inspect import capabilities, health
+from ciplug.vault.reading import route
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from ciplug.contracts import VaultSession
+    from ciplug.hosts import Host
+    from ciplug.manifest import JobGrant
+    from ciplug.pipeline import Identity, Steps
+    from ciplug.vault.client import VaultClient
+    from ciplug.vault.inspect import Health
+
+SKEW_SECONDS = 30.0
+"""The vault forgives 60 s between its clock and the issuer's by default; half of that is worth a word."""
+
+State = Literal["ok", "failed", "note"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One line of the report: what was looked at, how it stands, what was found, and what to do about it."""
+
+    check: str
+    state: State
+    text: str
+    remedy: str = ""
+
+
+def diagnose(steps: Steps, grant: JobGrant, host: Host, client: VaultClient) -> Iterator[Finding]:
+    """The findings one by one, in the order of the pipeline, while they are made."""
+    yield _host(host)
+    yield Finding(check="job", state="ok", text=_describe(grant))
+    healths = health(client)
+    identity, findings = _identity(steps, grant)
+    yield from findings
+    yield from (_reach(found) for found in healths)
+    sound = identity is not None and all(item.state != "failed" for item in findings)
+    if identity is None or not sound or all(_problem(found) for found in healths):
+        yield Finding(check="login", state="note", text="not tried, for the reasons above")
+        return
+    denied = list(_rights(steps, grant, client, identity))
+    yield from denied
+    if all(item.state != "failed" for item in denied):
+        yield from _secrets(steps, grant)
+
+
+def _host(host: Host) -> Finding:
+    masks = (
+        "masks values for later steps" if host.masks else "takes no masks at run time: `ciplug run` hides them itself"
+    )
+    job = f", job {host.job!r}" if host.job else ""
+    return Finding(check="host", state="ok", text=f"{host.label}{job}; it {masks}")
+
+
+def _describe(grant: JobGrant) -> str:
+    role = f", vault role {grant.role}" if grant.role else ""
+    records = len({item.record for item in grant.grants})
+    return (
+        f"{grant.job or 'no job'} in {grant.environment.name}{role}: {len(grant.grants)} secrets in {records} records"
+    )
+
+
+def _identity(steps: Steps, grant: JobGrant) -> tuple[Identity | None, Sequence[Finding]]:
+    try:
+        identity = resolve(steps.sources, steps.audience)
+    except CiplugError as err:
+        return None, [_failed("identity", err)]
+    claims = identity.claims if isinstance(identity, IdToken) else None
+    findings = [Finding(check="identity", state="ok", text=_introduce(identity))]
+    if isinstance(identity, IdToken):
+        findings.append(_try("audience", show(steps.audience), lambda: check_audience(identity, steps.audience)))
+    only_if = grant.environment.only_if
+    if only_if:
+        findings.append(
+            _try("only_if", ", ".join(only_if), lambda: check_only_if(claims, only_if, grant.environment.name))
+        )
+    return identity, findings
+
+
+def _introduce(identity: Identity) -> str:
+    if not isinstance(identity, IdToken):
+        return f"a vault token of your own, from {identity.source}"
+    claims = identity.claims
+    expires = claims.get("exp")
+    life = f", valid for {expires - time.time():.0f} s more" if isinstance(expires, int | float) else ""
+    return f"ID token from {identity.source}: issuer {show(claims.get('iss'))}, subject {show(claims.get('sub'))}{life}"
+
+
+def _reach(found: Health) -> Finding:
+    if problem := _problem(found):
+        return problem
+    text = f"{found.address} answers: version {found.version}{', standby' if found.standby else ''}"
+    if found.skew is not None and abs(found.skew) > SKEW_SECONDS:
+        return Finding(
+            check="vault",
+            state="note",
+            text=f"{text}; its clock and this machine's differ by {abs(found.skew):.0f} s",
+            remedy="set both clocks: a login fails once a token seems expired or not valid yet",
+        )
+    return Finding(check="vault", state="ok", text=text)
+
+
+def _problem(found: Health) -> Finding | None:
+    if found.problem is not None:
+        return _failed("vault", found.problem)
+    if found.sealed or not found.initialized:
+        what = "sealed" if found.initialized else "not initialised"
+        return Finding(
+            check="vault", state="failed", text=f"{found.address} is {what}", remedy="an operator has to unseal it"
+        )
+    return None
+
+
+def _rights(steps: Steps, grant: JobGrant, client: VaultClient, identity: Identity) -> Iterator[Finding]:
+    """The login, and what its token may do on every record, asked in one request."""
+    routes = {str(item.record): route(item.record).removeprefix("/v1/").partition("?")[0] for item in grant.grants}
+    try:
+        with _probe(steps, grant, identity) as session:
+            allowed = capabilities(client, session.token, list(routes.values()))
+    except CiplugError as err:
+        yield _failed("login", err)
+        return
+    yield Finding(check="login", state="ok", text="accepted")
+    for record, path in routes.items():
+        if {"read", "root", "sudo"}.intersection(allowed[path]):
+            yield Finding(check="rights", state="ok", text=f"may read {record}")
+        else:
+            yield Finding(
+                check="rights",
+                state="failed",
+                text=f"may not read {record}",
+                remedy=f'add to the policy of role {grant.role}:  path "{path}" {{ capabilities = ["read"] }}',
+            )
+
+
+@contextmanager
+def _probe(steps: Steps, grant: JobGrant, identity: Identity) -> Iterator[VaultSession]:
+    """A session to ask about rights with; revoked whatever happens, and then only."""
+    with steps.signals.shielded(steps.hurry):
+        session = steps.login(identity, grant.role or "")
+        try:
+            with steps.signals.interruptible():
+                yield session
+        finally:
+            session.revoke()
+
+
+def _secrets(steps: Steps, grant: JobGrant) -> Iterator[Finding]:
+    """The job itself, up to the hand-over: which values are there, and which are too short to be hidden."""
+    try:
+        with deliver(steps, grant) as found:
+            short = [item.grant.name for item in found.values if not hideable(item.value.reveal())]
+            leased = found.lease_seconds
+    except CiplugError as err:
+        yield _failed("secrets", err)
+        return
+    absent = {item.name for item in grant.grants} - {item.grant.name for item in found.values}
+    lease = f", leased for {leased} s" if leased is not None else ""
+    yield Finding(check="secrets", state="ok", text=f"{len(found.values)} read and released again{lease}")
+    if absent:
+        yield Finding(check="secrets", state="note", text=f"optional and absent: {', '.join(sorted(absent))}")
+    if short:
+        yield Finding(
+            check="masking",
+            state="note",
+            text=f"too short to be hidden in a log: {', '.join(short)}",
+            remedy="use values of at least 4 characters",
+        )
+
+
+def _try(check: str, text: str, attempt: Callable[[], None]) -> Finding:
+    """Run a check that raises what is wrong."""
+    try:
+        attempt()
+    except CiplugError as err:
+        return _failed(check, err)
+    return Finding(check=check, state="ok", text=text)
+
+
+def _failed(check: str, error: CiplugError) -> Finding:
+    return Finding(check=check, state="failed", text=str(error), remedy=error.hint)
