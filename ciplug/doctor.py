@@ -73,10 +73,8 @@ def _host(host: Host) -> Finding:
 
 def _describe(grant: JobGrant) -> str:
     role = f", vault role {grant.role}" if grant.role else ""
-    records = len({item.record for item in grant.grants})
-    return (
-        f"{grant.job or 'no job'} in {grant.environment.name}{role}: {len(grant.grants)} secrets in {records} records"
-    )
+    secrets, records = len(grant.grants), len({item.record for item in grant.grants})
+    return f"{grant.job or 'no job'} in {grant.environment.name}{role}: secrets {secrets}, records {records}"
 
 
 def _identity(steps: Steps, grant: JobGrant) -> tuple[Identity | None, Sequence[Finding]]:

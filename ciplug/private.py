@@ -124,6 +124,6 @@ def _empty(folder: int) -> None:
                     _empty(os.open(entry.name, _FOLDER, dir_fd=folder))
                     os.rmdir(entry.name, dir_fd=folder)
                 else:
-                    os.unlink(entry.name, dir_fd=folder)  # noqa: PTH108  # relative to the open directory
+                    os.unlink(entry.name, dir_fd=folder)  # relative to the open directory
     finally:
         os.close(folder)

@@ -10,7 +10,7 @@ import click
 from ciplug import manifest, settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from ciplug.cli.invocation import Invocation
 
 _FORMAT = click.Choice(["text", "json"])
 
@@ -19,12 +19,12 @@ _FORMAT = click.Choice(["text", "json"])
 @click.option("--format", "output", type=_FORMAT, default="text", show_default=True, help="json: for programs.")
 @click.option("--schema", is_flag=True, help="Print the manifest's JSON Schema, for editors, and end.")
 @click.pass_obj
-def command(env: Mapping[str, str], output: str, *, schema: bool) -> None:
+def command(invocation: Invocation, output: str, *, schema: bool) -> None:
     """Check the manifest without any network: every problem at once, with key and line."""
     if schema:
         click.echo(json.dumps(manifest.schema(), indent=2))
         return
-    path = settings.load(env).manifest
+    path = settings.load(invocation.env).manifest
     try:
         found = manifest.load(path)
     except manifest.ManifestProblems as err:

@@ -27,14 +27,16 @@ def warn(message: str) -> None:
 
 
 def failure(error: CiplugError) -> None:
-    """The error's own lines, its notes, and as the last line its cause with what to do next."""
+    """Its notes, its lines where it has several, and last its cause with what to do next."""
     for note in getattr(error, "__notes__", ()):
         warn(note)
-    lines = str(error).splitlines() or [""]
-    for line in lines[:-1]:
-        say(line)
+    summary, *more = str(error).split("\n")
+    if more:
+        for line in (summary, *more):
+            say(line)
+        summary = f"{1 + len(more)} problems, listed above"
     hint = f". Next: {error.hint}" if error.hint else ""
-    say(f"error: {error.cause}: {lines[-1].rstrip('.')}{hint}")
+    say(f"error: {error.cause}: {summary.rstrip('.')}{hint}")
 
 
 def usage(error: click.ClickException) -> None:

@@ -23,7 +23,7 @@ SECRET_ZERO = frozenset(
         "VERCEL_OIDC_TOKEN",
     }
 )
-"""Variables from which a job's identity can be had; the host's chosen token variable joins them, and ``…_FILE`` beside it."""
+"""Variables from which a job's identity can be had; the host's own token variables and their ``…_FILE`` join them."""
 
 MAX_ENTRY = 128 * 1024
 """Bytes of ``NAME=value`` with its final NUL: Linux starts no program with a longer string (MAX_ARG_STRLEN)."""

@@ -30,12 +30,13 @@ def dial(
     """
     if origin.scheme == "http":
         return Stream(_reach(origin, proxy, flight), flight)
-    ready = context()
+    ready, name = context(), server_name or origin.host
+    _check_name(name)
     sock = _reach(origin, proxy, flight)
     try:
         if proxy is not None:
             _tunnel(sock, origin, proxy, flight)
-        sock = _wrap(sock, ready, server_name or origin.host)
+        sock = ready.wrap_socket(sock, server_hostname=name, do_handshake_on_connect=False)
         stream = Stream(sock, flight)
         sock.settimeout(flight.left())
         sock.do_handshake()
@@ -84,10 +85,11 @@ def _resolve(host: str, port: int, flight: Flight) -> list[tuple[Any, ...]]:
         return addresses
 
 
-def _wrap(sock: socket.socket, context: ssl.SSLContext, server_name: str) -> ssl.SSLSocket:
+def _check_name(server_name: str) -> None:
+    """Refuse what ``wrap_socket`` would refuse, which would by then have lost track of the socket."""
     try:
-        return context.wrap_socket(sock, server_hostname=server_name, do_handshake_on_connect=False)
-    except ValueError as err:
+        server_name.encode("idna")
+    except UnicodeError as err:
         raise UsageError(
             f"{server_name!r} is not a name that TLS can ask for",
             hint="check the host in the address, and VAULT_TLS_SERVER_NAME",

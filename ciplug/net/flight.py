@@ -97,6 +97,7 @@ class Stream:
         """Use the stream for `flight` from here on."""
         self.flight = flight
         self.received = 0
+        self.ended = False
         flight.adopt(self.socket)
 
     def send(self, data: bytes) -> None:
@@ -109,6 +110,7 @@ class Stream:
         self.socket.settimeout(self.flight.left())
         count = self.socket.recv_into(buffer)
         self.received += count
+        self.ended = count == 0
         return count
 
     def makefile(self, _mode: str) -> io.BufferedReader:

@@ -76,6 +76,9 @@ def receive(stream: Stream, method: str, limit: int) -> tuple[Response, bool]:
     answer = HTTPResponse(stream.as_socket(), method=method)
     try:
         answer.begin()
+        if stream.ended:
+            # http.client takes the end of the connection for the end of the headers.
+            raise HTTPException
         body = _read_body(answer, limit)
     finally:
         answer.close()

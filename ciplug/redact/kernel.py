@@ -20,12 +20,14 @@ class Candidate(NamedTuple):
     """Data that ends in the beginning of a form.
 
     `hold` is the offset from which on nothing can be decided; it may be the data's end. `context` is where the form
-    begins: before `hold` where a line break follows so few characters that they are not waited for. `matched` counts
-    the form's bytes that are there, `shortest` is the length of the shortest form they may become.
+    begins: before `hold` where a line break follows so few characters that they are not waited for. `end` is the
+    offset behind its last byte: before the data's end where line ends follow. `matched` counts the form's bytes that
+    are there, `shortest` is the length of the shortest form they may become.
     """
 
     hold: int
     context: int
+    end: int
     matched: int
     shortest: int
     form: Form
@@ -80,7 +82,7 @@ class LiteralKernel:
         if not self._any:
             return []
         found = [
-            Candidate(start, start, len(data) - start, shortest, Form(text))
+            Candidate(start, start, len(data), len(data) - start, shortest, Form(text))
             for start, shortest, text in self._openings.at_end(data)
         ]
         if self._wraps:
@@ -92,7 +94,8 @@ class LiteralKernel:
         for start, shortest, text in self._wrapped_openings.at_end(joined.text):
             matched = len(joined.text) - start
             hold = offset + joined.strong(start, matched)
-            yield Candidate(hold, offset + joined.offset(start), matched, shortest, Form(text, wraps=True))
+            context, end = offset + joined.offset(start), offset + joined.end(len(joined.text))
+            yield Candidate(hold, context, end, matched, shortest, Form(text, wraps=True))
 
 
 def merged(spans: Iterable[Span]) -> list[Span]:
@@ -107,14 +110,11 @@ def merged(spans: Iterable[Span]) -> list[Span]:
 
 
 def reach(data: bytes, start: int, form: Form) -> int:
-    """The offset up to which `data` follows `form` from `start` on; `data`'s length where it ends within the form."""
+    """The offset up to which `data` follows `form` from `start` on, behind the last byte that does."""
     if not form.wraps:
         return start + _common(data[start:], form.text)
-    (_, joined), *beyond = stretches(data[start:])
-    count = _common(joined.text, form.text)
-    if count == len(joined.text) < len(form.text) and not beyond:
-        return len(data)
-    return start + joined.end(count)
+    _, joined = next(stretches(data[start:]))
+    return start + joined.end(_common(joined.text, form.text))
 
 
 def _common(data: bytes, text: bytes) -> int:

@@ -102,6 +102,6 @@ class _Anchors:
 
     def _longest(self, data: bytes, start: int, lengths: list[int]) -> Iterator[Span]:
         for length in lengths:
-            if data[start : start + length] in self._texts:
+            if start + length <= len(data) and data[start : start + length] in self._texts:
                 yield start, start + length
                 return

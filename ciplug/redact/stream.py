@@ -48,20 +48,20 @@ class StreamFilter:
         if self._follows(chunk):
             return b""
         data = bytes(self._data) + chunk if self._data else chunk
-        self._swallow(data)
+        masked = self._swallow(data)
         candidates = self._kernel.candidates(data)
         cut = candidates[0].hold if candidates else len(data)
         spans = self._spans(data)
         written = self._write(data, spans, cut)
         self._keep(data, candidates, [span for span in spans if span[0] >= cut])
-        return written
+        return masked + written if masked else written
 
     def flush(self) -> bytes:
         """What must come out because the stream is silent, a prompt for example; nothing is held afterwards.
 
         Less than half of a form and less than 8 bytes of it are written in the clear; if the rest follows, the rest is
         masked. More than that is masked now, and so is what follows for as long as it continues the form: if it then
-        turns out to be none, too much was masked.
+        turns out to be none, too much was masked. A line end behind a piece of an encoding is written.
         """
         if not self.holding:
             return b""
@@ -69,8 +69,8 @@ class StreamFilter:
             return self._flush_followed(self._followed)
         data = bytes(self._data)
         candidates = self._kernel.candidates(data)
-        telling = [candidate for candidate in candidates if candidate.telling and candidate.hold < len(data)]
-        beginnings = [(telling[0].hold, len(data))] if telling else []
+        telling = [candidate for candidate in candidates if candidate.telling and candidate.hold < candidate.end]
+        beginnings = [(telling[0].hold, telling[0].end)] if telling else []
         written = self._write(data, sorted(self._spans(data) + beginnings), len(data))
         self._swallowed = (telling[0].context, telling[0].form) if telling else None
         self._keep(data, candidates, [])
@@ -129,26 +129,43 @@ class StreamFilter:
         more = continuation(bytes(self._data[-MAX_BREAK:]), chunk) if form.wraps else chunk
         if more is None or matched + len(more) >= len(form.text) or not form.text.startswith(more, matched):
             return False
+        if self._swallowed is not None and not self._covered:
+            return False
         self._data += chunk
         self._followed = self._followed._replace(matched=matched + len(more))
         if self._swallowed is not None:
-            self._done = len(self._data)
+            self._done = max(self._done, self._end(form))
         return True
+
+    def _end(self, form: Form) -> int:
+        """The end of what is kept, before the line ends where they may lie within `form`."""
+        tail = self._data[-MAX_BREAK:]
+        return len(self._data) - (len(tail) - len(tail.rstrip(b"\r\n")) if form.wraps else 0)
 
     def _flush_followed(self, followed: Candidate) -> bytes:
         """As ``flush()`` where everything held is the beginning of one form, and long enough to be masked."""
-        written = b"" if self._covered and self._done > followed.hold else MASK
-        self._done, self._covered = len(self._data), True
+        written, end = b"", self._end(followed.form)
+        if self._done < end:
+            written = b"" if self._covered and self._done > followed.hold else MASK
+            self._done, self._covered = end, True
+        if self._done < len(self._data):
+            written += self._data[self._done :]
+            self._done, self._covered = len(self._data), False
         self._swallowed = followed.context, followed.form
         return written
 
-    def _swallow(self, data: bytes) -> None:
-        """Answer for the bytes that continue a beginning which a flush has masked."""
-        if self._swallowed is not None:
-            end = reach(data, *self._swallowed)
-            self._done = max(self._done, end)
-            if end < len(data):
-                self._swallowed = None
+    def _swallow(self, data: bytes) -> bytes:
+        """Answer for the bytes that continue a beginning which a flush has masked; their mask, where they need one."""
+        if self._swallowed is None:
+            return b""
+        end = reach(data, *self._swallowed)
+        if data[end:].strip(b"\r\n"):
+            self._swallowed = None
+        if end <= self._done:
+            return b""
+        written = b"" if self._covered else MASK
+        self._done, self._covered = end, True
+        return written
 
 
 def redact(data: bytes, kernel: Kernel) -> bytes:

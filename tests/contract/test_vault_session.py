@@ -33,9 +33,10 @@ class Vault:
     bao: OpenBao
     admin: Admin
     issuer: Issuer
+    transport: Transport
 
     def session(self) -> VaultSession:
-        client = VaultClient([self.bao.address], transport=Transport())
+        client = VaultClient([self.bao.address], transport=self.transport)
         token = self.issuer.mint(github_claims(), audience=AUDIENCE)
         return login(client, "jwt", "reader", Secret(token))
 
@@ -58,7 +59,9 @@ def vault() -> Iterator[Vault]:
                 policies=("reader",),
             )
         )
-        yield Vault(bao=bao, admin=admin, issuer=issuer)
+        transport = Transport()
+        yield Vault(bao=bao, admin=admin, issuer=issuer, transport=transport)
+        transport.close()
 
 
 def kv(path: str, version: int | None = None) -> Record:
@@ -128,7 +131,7 @@ def test_revoked_session_is_dead_and_may_be_revoked_again(vault: Vault) -> None:
 
 
 def test_a_brought_token_is_left_alone(vault: Vault) -> None:
-    client = VaultClient([vault.bao.address], transport=Transport())
+    client = VaultClient([vault.bao.address], transport=vault.transport)
     session = Session.from_token(client, vault.bao.root_token)
     session.revoke()
     assert vault.admin.token_is_alive(vault.bao.root_token)

@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ciplug.standins.claims import github_claims
-from tests.e2e.outside import alive, credentials, eventually, nothing_left, started, token_env, wait_for_file
+from tests.e2e.outside import (
+    alive,
+    command_line,
+    credentials,
+    eventually,
+    nothing_left,
+    started,
+    token_env,
+    wait_for_file,
+)
 from tests.fakes.scripted_server import ScriptedServer, answer, hang
 from tests.leaks import assert_no_leak
 
@@ -71,7 +80,8 @@ def test_a_child_that_cleans_up_on_term_has_its_own_status(leased: Project, issu
         running(leased, issuer, "trap 'echo cleaned; exit 0' TERM", job="migrate") as run,
     ):
         run.send_signal(signal.SIGTERM)
-        assert end(run) == (0, b"cleaned\n")
+        out, _ = run.communicate(timeout=20)
+    assert (run.returncode, out) == (0, b"cleaned\n")
 
 
 @pytest.mark.parametrize("signum", ENDING)
@@ -251,8 +261,6 @@ def test_a_job_under_nohup_is_not_ended_by_a_hangup(project: Project, issuer: Is
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
     env = {"PATH": os.environ["PATH"]} | token_env(issuer, github_claims())
-    from tests.e2e.outside import command_line
-
     script = "echo up >up; while [ ! -e go ]; do sleep 0.02; done; echo done"
     with subprocess.Popen(
         command_line("run", "--", "sh", "-c", script),

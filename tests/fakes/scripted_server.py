@@ -7,8 +7,8 @@ import json
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Self
@@ -176,6 +176,12 @@ class _Server(ThreadingHTTPServer):
             for connection in self._open:
                 with suppress(OSError):
                     socket.socket.shutdown(connection, socket.SHUT_RDWR)
+
+    @property
+    def live(self) -> int:
+        """Connections that are open now."""
+        with self.lock:
+            return len(self._open)
 
     @property
     def port(self) -> int:
@@ -348,3 +354,29 @@ class Certificates:
         issued.cert_chain_pems[0].write_to_path(cert)
         issued.private_key_pem.write_to_path(key)
         return cert, key
+
+    @staticmethod
+    def self_signed(folder: Path) -> ssl.SSLContext:
+        """A context whose certificate is its own issuer."""
+        ca = trustme.CA()
+        ca.private_key_pem.write_to_path(folder / "self.key")
+        ca.cert_pem.write_to_path(folder / "self.pem")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(folder / "self.pem", folder / "self.key")
+        return context
+
+
+@contextmanager
+def banner(listener: socket.socket, greeting: bytes) -> Iterator[None]:
+    """Greet whoever connects to `listener` first with bytes of another protocol."""
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(1024)
+            connection.sendall(greeting)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    yield
+    thread.join()

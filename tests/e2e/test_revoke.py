@@ -1,0 +1,124 @@
+"""``ciplug revoke``: what a fetch left open ends, once, and only what is this job's."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.e2e.outside import assert_refused, eventually, listing, nothing_left
+from tests.fakes.scripted_server import ScriptedServer, answer, hang
+
+if TYPE_CHECKING:
+    from tests.e2e.conftest import MakesJobEnv, RunsCiplug
+    from tests.e2e.postgres import Postgres
+    from tests.e2e.project import Project
+
+
+def note(env: dict[str, str]) -> Path:
+    """The one note of an open session."""
+    [path] = Path(env["RUNNER_TEMP"], "ciplug").glob("*.json")
+    return path
+
+
+@pytest.fixture
+def env(leased: Project, ciplug: RunsCiplug, job_env: MakesJobEnv) -> dict[str, str]:
+    """A job that has fetched leased secrets."""
+    made = job_env("migrate")
+    done = ciplug("fetch", "--to", "json", env=made)
+    assert done.returncode == 0, done.stderr
+    return made
+
+
+def test_with_nothing_open_it_does_nothing_and_makes_nothing(
+    project: Project, ciplug: RunsCiplug, job_env: MakesJobEnv
+) -> None:
+    env, mark = job_env(), project.bao.mark()
+    before = listing(env["RUNNER_TEMP"])
+    done = ciplug("revoke", env=env)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    assert listing(env["RUNNER_TEMP"]) == before
+    assert project.bao.requests_since(mark) == []
+
+
+def test_it_needs_neither_manifest_nor_identity(
+    leased: Project, ciplug: RunsCiplug, env: dict[str, str], postgres: Postgres, tmp_path: Path
+) -> None:
+    """The post step of a job runs whatever has become of the checkout, and without an ID token."""
+    leased.manifest.unlink()
+    less = {name: value for name, value in env.items() if not name.startswith("ACTIONS_")}
+    done = ciplug("revoke", env=less)
+    assert (done.returncode, done.stderr) == (0, b"")
+    eventually(lambda: postgres.roles() == set())
+
+
+def test_twice_is_fine_and_asks_the_vault_once(leased: Project, ciplug: RunsCiplug, env: dict[str, str]) -> None:
+    mark = leased.bao.mark()
+    assert [ciplug("revoke", env=env).returncode for _ in range(2)] == [0, 0]
+    assert len(leased.bao.requests_since(mark, path="auth/token/revoke-self")) == 1
+
+
+def test_two_fetches_are_both_ended(leased: Project, ciplug: RunsCiplug, env: dict[str, str]) -> None:
+    assert ciplug("fetch", "--to", "json", env=env).returncode == 0
+    mark = leased.bao.mark()
+    assert ciplug("revoke", env=env).returncode == 0
+    assert len(leased.bao.requests_since(mark, path="auth/token/revoke-self")) == 2
+
+
+def test_another_jobs_sessions_are_left_alone(leased: Project, ciplug: RunsCiplug, env: dict[str, str]) -> None:
+    mark = leased.bao.mark()
+    assert ciplug("revoke", env=env | {"GITHUB_RUN_ID": "99"}).returncode == 0
+    assert leased.bao.requests_since(mark) == []
+    assert note(env).exists()
+
+
+@pytest.mark.parametrize("gone", ["refused", "hanging", "error"])
+def test_a_vault_that_is_gone_is_a_failure_and_the_note_is_kept_for_another_try(
+    leased: Project, ciplug: RunsCiplug, env: dict[str, str], gone: str
+) -> None:
+    original = note(env).read_text()
+    entry = json.loads(original)
+    scripts = {"hanging": hang, "error": answer(400, {"errors": ["no"]}), "refused": answer(204)}
+    with ScriptedServer({"POST /v1/auth/token/revoke-self": scripts[gone]}) as server:
+        address = "http://127.0.0.1:1" if gone == "refused" else server.url
+        note(env).write_text(json.dumps(entry | {"addresses": [address]}))
+        done = ciplug("revoke", env=env)
+    status, cause = (4, "vault") if gone == "error" else (5, "unreachable")
+    assert_refused(done, status, cause, "stays valid for up to", env=env, project=leased)
+    assert entry["token"] not in done.stderr.decode()
+    note(env).write_text(original)
+    with nothing_left(leased):
+        assert ciplug("revoke", env=env).returncode == 0
+    assert listing(Path(env["RUNNER_TEMP"], "ciplug")) == set()
+
+
+def test_a_token_that_is_dead_already_is_as_good_as_revoked(
+    leased: Project, ciplug: RunsCiplug, env: dict[str, str]
+) -> None:
+    entry = json.loads(note(env).read_text())
+    note(env).write_text(json.dumps(entry | {"token": "s.0000000000000000000000"}))
+    assert (ciplug("revoke", env=env).returncode, listing(Path(env["RUNNER_TEMP"], "ciplug"))) == (0, set())
+
+
+def test_an_expired_session_costs_no_request(leased: Project, ciplug: RunsCiplug, env: dict[str, str]) -> None:
+    entry = json.loads(note(env).read_text())
+    note(env).write_text(json.dumps(entry | {"expires": 1.0}))
+    mark = leased.bao.mark()
+    assert ciplug("revoke", env=env).returncode == 0
+    assert leased.bao.requests_since(mark) == []
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"token": "s.hidden"}', "null"])
+def test_a_damaged_note_is_reported_without_its_content_and_the_others_are_ended(
+    leased: Project, ciplug: RunsCiplug, env: dict[str, str], text: str
+) -> None:
+    good = note(env)
+    good.with_name(good.name.replace(".json", "0.json")).write_text(text)
+    mark = leased.bao.mark()
+    done = ciplug("revoke", env=env)
+    assert_refused(done, 8, "hand-over", "cannot be read", "TTL", env=env, project=leased)
+    assert b"s.hidden" not in done.stderr
+    assert len(leased.bao.requests_since(mark, path="auth/token/revoke-self")) == 1
+    assert not good.exists()

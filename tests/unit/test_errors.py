@@ -1,0 +1,56 @@
+"""The error tree is the documented table of exit codes."""
+
+from __future__ import annotations
+
+import pytest
+
+from ciplug import errors
+from ciplug.errors import CiplugError, Interrupted
+
+TABLE = {
+    errors.CiplugError: (1, "unforeseen"),
+    errors.UsageError: (2, "usage"),
+    errors.ManifestError: (2, "manifest"),
+    errors.IdentityError: (3, "identity"),
+    errors.VaultError: (4, "vault"),
+    errors.UnreachableError: (5, "unreachable"),
+    errors.SealedError: (5, "sealed"),
+    errors.DeniedError: (6, "denied"),
+    errors.LoginRejectedError: (6, "login-rejected"),
+    errors.MissingError: (7, "missing"),
+    errors.HandOverError: (8, "hand-over"),
+    errors.AuditError: (11, "audit"),
+    errors.FindingsError: (20, "findings"),
+}
+
+
+def test_the_table_is_complete() -> None:
+    declared = {one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, CiplugError)}
+    assert declared == set(TABLE)
+
+
+@pytest.mark.parametrize(("kind", "row"), TABLE.items())
+def test_each_error_has_its_code_and_its_word(kind: type[CiplugError], row: tuple[int, str]) -> None:
+    error = kind("what happened", hint="what to do")
+    assert (error.exit_code, error.cause) == row
+    assert (str(error), error.hint) == ("what happened", "what to do")
+    assert kind("what happened").hint == ""
+
+
+def test_the_words_tell_the_errors_apart() -> None:
+    words = [word for _, word in TABLE.values()]
+    assert len(set(words)) == len(words)
+
+
+@pytest.mark.parametrize(
+    ("kind", "parent"), [(errors.SealedError, errors.UnreachableError), (errors.LoginRejectedError, errors.DeniedError)]
+)
+def test_what_shares_a_code_is_caught_together(kind: type[CiplugError], parent: type[CiplugError]) -> None:
+    with pytest.raises(parent):
+        raise kind("no")
+
+
+def test_an_interruption_is_not_caught_with_the_errors() -> None:
+    assert not issubclass(Interrupted, Exception)
+    assert Interrupted(15).signum == 15
+    assert str(Interrupted(15)) == "signal 15"
