@@ -52,28 +52,36 @@ def command(invocation: Invocation, job: str | None, environment: str | None, fo
 
 
 def _hand_over(task: Task, found: Delivery, form: str) -> None:
-    """Files, masks, the note of what stays open, and last the values; on any failure nothing of these stays."""
+    """Files, masks, the note of what stays open, and last the values; on any failure nothing of these stays.
+
+    A signal may end the writing: a reader that does not read would otherwise hold the session open for ever.
+    """
     directory = PrivateDirectory.create([task.store.private_root()]) if needs_files(found.values) else None
     kept = ""
     try:
         text = formats.FORMATS[form](place(found.values, directory))
         if task.host.masks:
-            ActionsMasker(lambda lines: write_all(2, lines)).mask(
-                form.text for form in forms(secret.reveal() for secret in found.to_mask)
-            )
+            lines = [form.text for form in forms(secret.reveal() for secret in found.to_mask)]
+            with task.steps.signals.interruptible():
+                ActionsMasker(lambda data: write_all(2, data)).mask(lines)
         kept = keep_open(task, found, directory)
-        try:
-            write_all(1, text)
-        except OSError as err:
-            raise HandOverError(
-                f"the values could not be written to stdout: {err.strerror}", hint="keep stdout open for the reader"
-            ) from err
+        with task.steps.signals.interruptible():
+            _write_values(text)
     except BaseException:
         if kept:
             task.store.forget(kept)
         if directory is not None:
             directory.remove()
         raise
+
+
+def _write_values(text: bytes) -> None:
+    try:
+        write_all(1, text)
+    except OSError as err:
+        raise HandOverError(
+            f"the values could not be written to stdout: {err.strerror}", hint="keep stdout open for the reader"
+        ) from err
 
 
 def write_all(descriptor: int, data: bytes) -> None:

@@ -83,7 +83,11 @@ def open_task(
             steps=_steps(command, invocation, found, declared, host, grant, client),
             store=open_store(found),
             client=client,
-            secret_zero=names(found.id_token_variable, declared.vault.audience),
+            secret_zero=tuple(
+                name + suffix
+                for name in names(found.id_token_variable, declared.vault.audience)
+                for suffix in ("", "_FILE")
+            ),
         )
     finally:
         transport.close()

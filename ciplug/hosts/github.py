@@ -13,6 +13,9 @@ from ciplug.hosts.facts import Host
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+_SHORTEST = 4
+"""Bytes. What is shorter is not masked anywhere."""
+
 
 def detect(env: Mapping[str, str]) -> Host | None:
     """The host, or ``None`` when this is not a GitHub Actions job."""
@@ -45,7 +48,7 @@ class ActionsMasker:
 
     def mask(self, values: Iterable[bytes]) -> None:
         """Register every value; ``HandOverError`` when the stream cannot be written."""
-        lines = b"".join(b"::add-mask::" + escape(value) + b"\n" for value in values if value.strip())
+        lines = b"".join(b"::add-mask::" + escape(value) + b"\n" for value in values if _is_fit(value))
         try:
             self._write(lines)
         except OSError as err:
@@ -53,6 +56,16 @@ class ActionsMasker:
                 f"GitHub Actions could not be told what to mask: {err.strerror}",
                 hint="keep the step's stderr open and unredirected",
             ) from err
+
+
+def _is_fit(value: bytes) -> bool:
+    """Whether the runner can be given `value` whole.
+
+    It masks each line of it as well, however short: a line ``}`` would blank the log and drop unrelated job outputs.
+    The longer lines of such a value come as forms of their own.
+    """
+    lines = [line.strip() for line in value.splitlines() if line.strip()]
+    return bool(lines) and all(len(line) >= _SHORTEST for line in lines)
 
 
 def escape(value: bytes) -> bytes:

@@ -109,12 +109,14 @@ def merged(spans: Iterable[Span]) -> list[Span]:
     return union
 
 
-def reach(data: bytes, start: int, form: Form) -> int:
-    """The offset up to which `data` follows `form` from `start` on, behind the last byte that does."""
+def reach(data: bytes, start: int, form: Form) -> tuple[int, bool]:
+    """The offset behind the last byte of `data` that follows `form` from `start` on, and whether the next one may."""
     if not form.wraps:
-        return start + _common(data[start:], form.text)
-    _, joined = next(stretches(data[start:]))
-    return start + joined.end(_common(joined.text, form.text))
+        count = _common(data[start:], form.text)
+        return start + count, start + count == len(data) and count < len(form.text)
+    (_, joined), *beyond = stretches(data[start:])
+    count = _common(joined.text, form.text)
+    return start + joined.end(count), count == len(joined.text) < len(form.text) and not beyond
 
 
 def _common(data: bytes, text: bytes) -> int:

@@ -65,12 +65,12 @@ class StreamFilter:
         """
         if not self.holding:
             return b""
-        if self._followed is not None:
+        if self._followed is not None and self._end(self._followed.form) == len(self._data):
             return self._flush_followed(self._followed)
         data = bytes(self._data)
         candidates = self._kernel.candidates(data)
         telling = [candidate for candidate in candidates if candidate.telling and candidate.hold < candidate.end]
-        beginnings = [(telling[0].hold, telling[0].end)] if telling else []
+        beginnings = [(candidate.hold, candidate.end) for candidate in telling]
         written = self._write(data, sorted(self._spans(data) + beginnings), len(data))
         self._swallowed = (telling[0].context, telling[0].form) if telling else None
         self._keep(data, candidates, [])
@@ -130,7 +130,7 @@ class StreamFilter:
         if more is None or matched + len(more) >= len(form.text) or not form.text.startswith(more, matched):
             return False
         if self._swallowed is not None and not self._covered:
-            return False
+            return False  # a line end was written since, so that a mask is due
         self._data += chunk
         self._followed = self._followed._replace(matched=matched + len(more))
         if self._swallowed is not None:
@@ -144,13 +144,8 @@ class StreamFilter:
 
     def _flush_followed(self, followed: Candidate) -> bytes:
         """As ``flush()`` where everything held is the beginning of one form, and long enough to be masked."""
-        written, end = b"", self._end(followed.form)
-        if self._done < end:
-            written = b"" if self._covered and self._done > followed.hold else MASK
-            self._done, self._covered = end, True
-        if self._done < len(self._data):
-            written += self._data[self._done :]
-            self._done, self._covered = len(self._data), False
+        written = b"" if self._covered and self._done > followed.hold else MASK
+        self._done, self._covered = len(self._data), True
         self._swallowed = followed.context, followed.form
         return written
 
@@ -158,8 +153,8 @@ class StreamFilter:
         """Answer for the bytes that continue a beginning which a flush has masked; their mask, where they need one."""
         if self._swallowed is None:
             return b""
-        end = reach(data, *self._swallowed)
-        if data[end:].strip(b"\r\n"):
+        end, goes_on = reach(data, *self._swallowed)
+        if not goes_on:
             self._swallowed = None
         if end <= self._done:
             return b""

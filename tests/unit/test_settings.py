@@ -99,7 +99,7 @@ def test_a_flag_is_one_of_the_usual_words(text: str, value: bool) -> None:
     assert load({"CIPLUG_AUDIT_REQUIRED": text}).audit_required is value
 
 
-@pytest.mark.parametrize("text", ["2", "maybe", "yes please", "ｔrue"])
+@pytest.mark.parametrize("text", ["2", "maybe", "yes please", "\uff54rue"])
 def test_a_flag_that_is_anything_else_is_refused_and_not_repeated(text: str) -> None:
     with pytest.raises(UsageError, match="CIPLUG_AUDIT_REQUIRED") as refused:
         load({"CIPLUG_AUDIT_REQUIRED": text})

@@ -5,12 +5,16 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
 
 import pytest
 
 from ciplug.errors import Interrupted
 from ciplug.signals import ENDING, Signals
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @pytest.fixture(autouse=True)
@@ -131,12 +135,8 @@ def test_a_signal_ends_a_sleep(shielded: bool) -> None:
     started = time.monotonic()
     with Signals() as signals:
         timer = in_a_moment(signal.SIGTERM)
-        with pytest.raises(Interrupted):
-            if shielded:
-                with signals.shielded():
-                    signals.sleep(30)
-            else:
-                signals.sleep(30)
+        with signals.shielded() if shielded else nullcontext(), pytest.raises(Interrupted):
+            signals.sleep(30)
         timer.join()
     assert time.monotonic() - started < 5
 
