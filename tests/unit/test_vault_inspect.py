@@ -1,0 +1,67 @@
+import pytest
+
+from ciplug.errors import UnreachableError, VaultError
+from ciplug.net.transport import Transport
+from ciplug.values import Secret
+from ciplug.vault.client import VaultClient
+from ciplug.vault.inspect import capabilities, health
+from tests.fakes.scripted_server import ScriptedServer, answer, hang_up, html
+
+HEALTH = "GET /v1/sys/health?standbyok=true&perfstandbyok=true&sealedcode=200&uninitcode=200"
+STATE = {"initialized": True, "sealed": False, "standby": True, "version": "2.7.2", "cluster_name": "prod"}
+DATE = "Thu, 01 Jan 1970 00:16:45 GMT"
+
+
+@pytest.fixture
+def client():
+    transport = Transport()
+
+    def make(*servers, **more):
+        return VaultClient([server.url for server in servers], transport=transport, deadline=5, **more)
+
+    yield make
+    transport.close()
+
+
+def test_health_is_told_for_each_address_in_order(client):
+    sealed = {"initialized": True, "sealed": True, "standby": False, "version": "2.7.2"}
+    with ScriptedServer({HEALTH: answer(200, STATE, {"Date": DATE})}) as one:
+        with ScriptedServer({HEALTH: answer(200, sealed)}) as two, ScriptedServer({HEALTH: hang_up}) as three:
+            found = health(client(one, two, three), wall_clock=lambda: 1000.0)
+            assert [state.address for state in found] == [one.url, two.url, three.url]
+            assert len(three.seen) == 1
+    assert (found[0].version, found[0].cluster, found[0].standby, found[0].sealed) == ("2.7.2", "prod", True, False)
+    assert (found[0].initialized, found[0].skew, found[0].problem) == (True, 5.0, None)
+    assert (found[1].sealed, found[1].skew) == (True, None)
+    assert isinstance(found[2].problem, UnreachableError)
+
+
+def test_health_is_asked_in_the_root_namespace_without_a_token(client):
+    with ScriptedServer({HEALTH: answer(200, STATE)}) as server:
+        health(client(server, namespace="acme"))
+        assert not {"x-vault-namespace", "x-vault-token"} & server.seen[0].headers.keys()
+
+
+def test_what_is_no_vault_is_a_problem(client):
+    with ScriptedServer({HEALTH: html(200)}) as server:
+        (state,) = health(client(server))
+    assert isinstance(state.problem, VaultError)
+
+
+@pytest.mark.parametrize("date", ["yesterday", ""])
+def test_a_date_that_is_none_gives_no_skew(client, date):
+    with ScriptedServer({HEALTH: answer(200, STATE, {"Date": date})}) as server:
+        assert health(client(server))[0].skew is None
+
+
+@pytest.mark.parametrize("nested", [True, False])
+def test_capabilities_are_asked_for_in_one_request(client, nested):
+    rights = {"secret/data/a": ["read", "list"], "secret/data/b": ["deny"]}
+    with ScriptedServer(
+        {"POST /v1/sys/capabilities-self": answer(200, {"data": rights} if nested else rights)}
+    ) as server:
+        found = capabilities(client(server), Secret("s.x"), ["secret/data/a", "secret/data/b", "secret/data/c"])
+        (seen,) = server.seen
+        assert seen.json() == {"paths": ["secret/data/a", "secret/data/b", "secret/data/c"]}
+        assert seen.headers["x-vault-token"] == "s.x"
+    assert found == {"secret/data/a": ("read", "list"), "secret/data/b": ("deny",), "secret/data/c": ("deny",)}
