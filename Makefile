@@ -14,7 +14,7 @@ check: $(VENV)/.dev  ## format, lint, types, architecture
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy --no-error-summary
-	$(BIN)/lint-imports --no-logo --no-timings > $(VENV)/lint-imports.log || { cat $(VENV)/lint-imports.log; exit 1; }
+	$(BIN)/lint-imports --no-logo > $(VENV)/lint-imports.log || { cat $(VENV)/lint-imports.log; exit 1; }
 
 unit: $(VENV)/.dev  ## unit and contract tests, with the coverage they must reach
 	$(BIN)/pytest -q tests/unit tests/contract --cov --cov-report=term:skip-covered --cov-fail-under=90

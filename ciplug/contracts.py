@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from ciplug.errors import MissingError
-    from ciplug.values import Contents, IdToken, Record, Secret, VaultToken
+    from ciplug.values import Contents, Identity, Record, Secret
 
 
 class IdentitySource(Protocol):
@@ -22,7 +22,7 @@ class IdentitySource(Protocol):
     def name(self) -> str:
         """The host's own name, for messages: ``GitHub Actions``."""
 
-    def identity(self, audience: str) -> IdToken | VaultToken | None:
+    def identity(self, audience: str) -> Identity | None:
         """A token for `audience`, fresh on every call and never kept on disk."""
 
 
@@ -51,6 +51,13 @@ class VaultSession(Protocol):
 
     def revoke(self) -> None:
         """End the session and its leases. Safe twice; raises ``CiplugError`` where the vault does not confirm it."""
+
+
+class Login(Protocol):
+    """Turns an identity into a session; `role` is empty for a person's token, which brings its own rights."""
+
+    def __call__(self, identity: Identity, role: str) -> VaultSession:
+        """The session, or the error that says why there is none."""
 
 
 class Masker(Protocol):

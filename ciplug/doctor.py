@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from ciplug.contracts import VaultSession
     from ciplug.hosts import Host
     from ciplug.manifest import JobGrant
-    from ciplug.pipeline import Identity, Steps
+    from ciplug.pipeline import Steps
+    from ciplug.values import Identity
     from ciplug.vault.client import VaultClient
     from ciplug.vault.inspect import Health
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ciplug.values import Grant, Record
 
 
-_INDEX = re.compile("0|[1-9][0-9]{0,8}")
+_INDEX = "0|[1-9][0-9]{0,8}"
 """An array index as JSON pointers have it (RFC 6901 section 4): without leading zeros."""
 
 
@@ -50,7 +50,7 @@ def _deliver(grant: Grant, found: Contents | MissingError) -> Delivered:
 
 def _walk(grant: Grant, data: Any) -> Any:
     for key in grant.pointer:
-        if isinstance(data, list) and _INDEX.fullmatch(key) and int(key) < len(data):
+        if isinstance(data, list) and re.fullmatch(_INDEX, key) and int(key) < len(data):
             data = data[int(key)]
         elif isinstance(data, dict) and key in data:
             data = data[key]

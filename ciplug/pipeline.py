@@ -7,31 +7,22 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from ciplug.errors import CiplugError, Interrupted
 from ciplug.fields import collect
 from ciplug.identity import check_audience, check_only_if, resolve
-from ciplug.values import Contents, IdToken, VaultToken
+from ciplug.values import Contents, IdToken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from ciplug.audit import AuditLog, Context
-    from ciplug.contracts import IdentitySource, VaultSession
+    from ciplug.contracts import IdentitySource, Login, VaultSession
     from ciplug.errors import MissingError
     from ciplug.manifest import JobGrant
     from ciplug.signals import Signals
-    from ciplug.values import Delivered, Record, Secret
-
-Identity = IdToken | VaultToken
-
-
-class Login(Protocol):
-    """Turns an identity into a session; `role` is empty for a person's token, which brings its own rights."""
-
-    def __call__(self, identity: Identity, role: str) -> VaultSession:
-        """The session, or the error that says why there is none."""
+    from ciplug.values import Delivered, Identity, Record, Secret
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

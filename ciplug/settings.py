@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ciplug.errors import UsageError
+from ciplug.net.tls import TlsSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,17 +25,6 @@ _FALSE = frozenset({"", "0", "false", "no", "off"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TlsFiles:
-    """Paths from ``VAULT_CACERT`` and its siblings; empty where unset."""
-
-    ca_file: str = ""
-    ca_path: str = ""
-    client_cert: str = ""
-    client_key: str = ""
-    server_name: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """The parsed environment. `env` is the whole of it and is left out of every representation."""
 
@@ -43,7 +33,7 @@ class Settings:
     job: str
     addresses: tuple[str, ...]
     namespace: str
-    tls: TlsFiles
+    tls: TlsSettings
     proxies: Mapping[str, str] = field(repr=False)
     deadline: float | None
     audit: str
@@ -65,7 +55,7 @@ def load(env: Mapping[str, str]) -> Settings:
         job=env.get("CIPLUG_JOB", ""),
         addresses=tuple(part.strip() for part in _vault(env, "ADDR").split(",") if part.strip()),
         namespace=_vault(env, "NAMESPACE"),
-        tls=TlsFiles(
+        tls=TlsSettings(
             ca_file=_vault(env, "CACERT"),
             ca_path=_vault(env, "CAPATH"),
             client_cert=_vault(env, "CLIENT_CERT"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, final
 
@@ -43,7 +42,9 @@ class Secret:
         return "Secret(****)"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and hmac.compare_digest(self._value, other._value)
+        from hmac import compare_digest  # here, because it loads OpenSSL's hashes and few commands compare
+
+        return isinstance(other, Secret) and compare_digest(self._value, other._value)
 
     __hash__ = None  # type: ignore[assignment]  # a secret must never be a dictionary key
 
@@ -118,6 +119,10 @@ class VaultToken:
 
     token: Secret
     source: str
+
+
+Identity = IdToken | VaultToken
+"""What a login starts from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -121,7 +121,7 @@ def _ciplug(count: int, folder: Path, bao: OpenBao, jwt: str) -> tuple[dict[str,
     )
     (folder / "ciplug.toml").write_text(manifest, encoding="utf-8")
     env = {"PATH": os.environ["PATH"], "HOME": str(folder), "CI": "true", "CIPLUG_ID_TOKEN": jwt}
-    return env, [sys.executable, "-m", "ciplug", "run", "--job", "test", "--", "true"]
+    return env, [str(Path(sys.executable).with_name("ciplug")), "run", "--job", "test", "--", "true"]
 
 
 def _peak(folder: Path, bao: OpenBao, jwt: str) -> float:

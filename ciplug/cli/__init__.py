@@ -95,6 +95,9 @@ def _status(err: BaseException, own: int | None) -> int:
         case CiplugError():
             report.failure(err)
             return getattr(err, "status", own or err.exit_code)
+        case click.exceptions.NoArgsIsHelpError():
+            err.show()
+            return 2
         case click.ClickException():
             report.usage(err)
             return own or 2

@@ -20,11 +20,9 @@ from ciplug.identity.given import GivenIdentity
 from ciplug.identity.person import PersonIdentity
 from ciplug.identity.variable import GitLabIdentity, JenkinsIdentity, names
 from ciplug.net.proxy import ProxySettings
-from ciplug.net.tls import TlsSettings
 from ciplug.net.transport import Transport
 from ciplug.pipeline import Steps
 from ciplug.private import roots
-from ciplug.sessions import SessionStore
 from ciplug.values import IdToken
 from ciplug.vault.client import VaultClient
 from ciplug.vault.session import Session, login
@@ -37,10 +35,9 @@ if TYPE_CHECKING:
     from ciplug.hosts import Host
     from ciplug.hosts.checkout import Checkout
     from ciplug.manifest import JobGrant, Manifest
-    from ciplug.pipeline import Identity
-    from ciplug.sessions import OpenSession
+    from ciplug.sessions import OpenSession, SessionStore
     from ciplug.settings import Settings
-    from ciplug.values import Secret
+    from ciplug.values import Identity, Secret
 
 HURRY_SECONDS = 2.0
 """What a vault request in flight is still given once a signal asks ciplug to end."""
@@ -50,14 +47,19 @@ HURRY_SECONDS = 2.0
 class Task:
     """One job's (or person's) grant with the steps to deliver it, and what a command may want to know besides."""
 
+    settings: Settings
     manifest: Manifest
     grant: JobGrant
     host: Host
     steps: Steps
-    store: SessionStore
     client: VaultClient
     secret_zero: tuple[str, ...]
     """Names of variables that hold this host's ID token, beside the well-known ones."""
+
+    @property
+    def store(self) -> SessionStore:
+        """Where this job notes what outlives a command."""
+        return open_store(self.settings)
 
 
 @contextmanager
@@ -77,11 +79,11 @@ def open_task(
     client = _client(found, declared, transport)
     try:
         yield Task(
+            settings=found,
             manifest=declared,
             grant=grant,
             host=host,
             steps=_steps(command, invocation, found, declared, host, grant, client),
-            store=open_store(found),
             client=client,
             secret_zero=tuple(
                 name + suffix
@@ -95,6 +97,8 @@ def open_task(
 
 def open_store(found: Settings) -> SessionStore:
     """Where what a ``fetch`` leaves open is noted: in the host's own temporary directory, else in memory."""
+    from ciplug.sessions import SessionStore
+
     host = hosts.detect(found.env)
     if found.state_dir:
         root = Path(found.state_dir)
@@ -205,17 +209,7 @@ def _hurry(client: VaultClient) -> None:
 
 
 def _transport(found: Settings) -> Transport:
-    tls = found.tls
-    return Transport(
-        tls=TlsSettings(
-            ca_file=tls.ca_file,
-            ca_path=tls.ca_path,
-            client_cert=tls.client_cert,
-            client_key=tls.client_key,
-            server_name=tls.server_name,
-        ),
-        proxies=_proxies(found),
-    )
+    return Transport(tls=found.tls, proxies=_proxies(found))
 
 
 def _proxies(found: Settings) -> ProxySettings:

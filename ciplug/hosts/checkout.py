@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from ciplug.errors import HandOverError
+from ciplug.hosts.facts import without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,21 +37,19 @@ def describe(folder: Path) -> Checkout:
         try:
             commit = repo.head.commit.hexsha
             ref = "" if repo.head.is_detached else repo.head.ref.path
-        except (ValueError, TypeError):  # no commit yet
+        except (ValueError, TypeError, OSError):  # no commit yet, or a git that refuses to run here and closes its pipe
             commit = ref = ""
-        origin = next((remote.url for remote in repo.remotes if remote.name == "origin"), "")
-        return Checkout(repository=without_credentials(origin), commit=commit, ref=ref)
+        return Checkout(repository=without_credentials(_origin(repo)), commit=commit, ref=ref)
 
 
-def without_credentials(url: str) -> str:
-    """A remote's address as ``host/path``: whatever stands before the ``@`` may be a token."""
-    if "://" not in url:  # the scp-like form user@host:path
-        return url.rpartition("@")[2]
+def _origin(repo: Any) -> str:
+    """The address of the remote ``origin``; empty where there is none, or a configuration that cannot be read."""
+    from configparser import Error
+
     try:
-        parts = urlsplit(url)
-    except ValueError:  # git takes any text for an address
+        return next((str(remote.url) for remote in repo.remotes if remote.name == "origin"), "")
+    except Error:
         return ""
-    return f"{parts.hostname or ''}{parts.path}"
 
 
 def unignored(files: Sequence[Path]) -> list[Path]:
@@ -64,15 +62,20 @@ def unignored(files: Sequence[Path]) -> list[Path]:
 
 def _exposed(file: Path) -> bool:
     try:
-        from git.exc import GitError
+        return _asked(file)
     except ImportError as err:  # as above
         raise HandOverError(
             f"there is no git to ask whether {file.name} is ignored", hint="install git, or use `ciplug run`"
         ) from err
+
+
+def _asked(file: Path) -> bool:
+    repo = _open(file.parent)
+    if repo is None:
+        return False
+    from git.exc import GitError
+
     try:
-        repo = _open(file.parent)
-        if repo is None:
-            return False
         with repo:
             tracked = bool(repo.git.ls_files("--", str(file)))
             return tracked or not repo.ignored(str(file))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,3 +24,14 @@ class Host:
     commit: str = ""
     ref: str = ""
     temp: str = ""
+
+
+def without_credentials(url: str) -> str:
+    """A remote's address as ``host/path``: whatever stands before the ``@`` may be a token."""
+    if "://" not in url:  # the scp-like form user@host:path
+        return url.rpartition("@")[2]
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # git takes any text for an address
+        return ""
+    return f"{parts.hostname or ''}{parts.path}"

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ciplug.hosts.checkout import without_credentials
-from ciplug.hosts.facts import Host
+from ciplug.hosts.facts import Host, without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

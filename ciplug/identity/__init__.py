@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ciplug.contracts import IdentitySource
-    from ciplug.values import IdToken, VaultToken
+    from ciplug.values import Identity
 
 __all__ = ["check_audience", "check_only_if", "resolve"]
 
 
-def resolve(sources: Iterable[IdentitySource], audience: str) -> IdToken | VaultToken:
+def resolve(sources: Iterable[IdentitySource], audience: str) -> Identity:
     """The first identity that a source gives for `audience`; ``IdentityError`` when one refuses or none has one."""
     asked = []
     for source in sources:

@@ -9,6 +9,7 @@ import select
 import signal
 import subprocess
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ciplug.errors import HandOverError
@@ -152,8 +153,7 @@ class Child:
         if found == 0:
             return
         if os.WIFSTOPPED(status):
-            if foreground.ours:
-                foreground.stop_with(self._group)
+            foreground.child_stopped(os.WSTOPSIG(status))
             return
         self._status = os.waitstatus_to_exitcode(status)
         self._ended_at = time.monotonic()
@@ -163,7 +163,7 @@ class Child:
             return False
         if self._ending:
             since_kill = 0.0 if self._killed_at is None else time.monotonic() - self._killed_at
-            return since_kill > LINGER or not (self._group_alive() or streaming)
+            return since_kill > LINGER or not (streaming or self._group_alive())
         return not streaming or time.monotonic() - self._ended_at > LINGER
 
     def _finish(self, process: subprocess.Popen[bytes]) -> None:
@@ -236,16 +236,18 @@ class Child:
             return False
         except PermissionError:  # a set-user-id child
             return True
-        return True
+        return not _only_zombies(self._group)
 
 
 def _spawn(
     command: Sequence[str], environment: Mapping[bytes, bytes], *, stdout: int, stderr: int
 ) -> subprocess.Popen[bytes]:
+    if not command[0]:
+        raise CommandError("the command is empty", status=NOT_FOUND)
     try:
         return subprocess.Popen(command, env=environment, stdout=stdout, stderr=stderr, process_group=0)
     except FileNotFoundError as err:
-        raise CommandError(f"{command[0]}: command not found", status=NOT_FOUND) from err
+        raise CommandError(f"{command[0]}: {_what_is_absent(command[0])} not found", status=NOT_FOUND) from err
     except OSError as err:
         if err.errno == errno.E2BIG:
             raise HandOverError(
@@ -255,6 +257,25 @@ def _spawn(
         raise CommandError(f"{command[0]}: {err.strerror}", status=NOT_RUNNABLE) from err
     except ValueError as err:
         raise CommandError("the command holds a NUL byte", status=NOT_RUNNABLE) from err
+
+
+def _what_is_absent(program: str) -> str:
+    """A script that is there is "not found" as well where the interpreter in its first line is not."""
+    return "its interpreter was" if "/" in program and Path(program).exists() else "command"
+
+
+def _only_zombies(group: int) -> bool:
+    """Whether all of `group` have ended and wait for a parent that may never ask, as the first process of a container.
+
+    Where there is no ``/proc`` nobody can tell, and the answer is no.
+    """
+    states = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it ended meanwhile
+            state, _, its_group = stat.read_bytes().rpartition(b")")[2].split()[:3]
+            if int(its_group) == group:
+                states.append(state)
+    return bool(states) and all(state in {b"Z", b"X"} for state in states)
 
 
 def _same_file(one: int, other: int) -> bool:

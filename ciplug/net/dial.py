@@ -77,7 +77,8 @@ def _connect(host: str, port: int, flight: Flight) -> socket.socket:
 
 
 def _resolve(host: str, port: int, flight: Flight) -> list[tuple[Any, ...]]:
-    look_up = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+    # As bytes: text would load the codec for international names, for a host that is ASCII by now.
+    look_up = partial(socket.getaddrinfo, host.encode("ascii"), port, type=socket.SOCK_STREAM)
     try:
         return look_up(flags=socket.AI_NUMERICHOST)
     except socket.gaierror:

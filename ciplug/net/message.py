@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from http.client import HTTPException, HTTPResponse
 from typing import TYPE_CHECKING
@@ -18,10 +17,10 @@ if TYPE_CHECKING:
     from ciplug.net.proxy import Proxy
 
 _CHUNK = 65536
-_METHOD = re.compile(r"[A-Z]+")
-_HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_HEADER_VALUE = re.compile(r"(?:[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?)?")
-_TARGET = re.compile(r"/[\x21-\x7e]*")
+_VISIBLE = frozenset(range(0x21, 0x7F))
+_IN_VALUES = _VISIBLE | frozenset(b" \t")
+_IN_NAMES = frozenset(b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+"""Bytes of a target, of a header's value and of its name (RFC 9110, 5.1 and 5.5)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +45,7 @@ class Request:
     def encode(self, proxy: Proxy | None) -> bytes:
         """The request as it goes out. ``Unsendable`` names what HTTP cannot carry, without its value."""
         target = self.target
-        if not _TARGET.fullmatch(target) or not _METHOD.fullmatch(self.method):
+        if not target.startswith("/") or not _VISIBLE.issuperset(f"{self.method}{target}".encode()):
             raise Unsendable("the request's path holds a character that HTTP cannot carry")
         lines = {"Host": self.origin.authority, "Accept-Encoding": "identity", **self.headers}
         if self.body is not None or self.method != "GET":
@@ -62,8 +61,7 @@ class Request:
 
 def _header(name: str, value: str | Secret) -> bytes:
     raw = value.reveal() if isinstance(value, Secret) else value.encode()
-    # latin-1 maps every byte to one character, so that the pattern sees the bytes as they are.
-    if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(raw.decode("latin-1")):
+    if not (name and _IN_NAMES.issuperset(name.encode()) and _IN_VALUES.issuperset(raw) and raw == raw.strip(b" \t")):
         raise Unsendable(f"the value for {name} holds a line break or another character that HTTP cannot carry")
     return raw
 

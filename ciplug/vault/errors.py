@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ciplug.values import Secret
 
 _LONGEST_REASON = 300
-_CREDENTIAL = re.compile(
+_CREDENTIAL = (
     r"eyJ[\w-]+\.[\w-]*(?:\.[\w-]*)*"  # a JWT
     r"|\bhv[sbr]\.[\w-]+|\b[sbr]\.[A-Za-z0-9_-]{20,}"  # tokens of Vault, of OpenBao and of old Vaults
     r"|(?<=://)[^\s/@]+(?=@)"  # a database engine repeats its connection URL
@@ -39,7 +39,7 @@ _LOGIN_HINTS = (
     ("issued in the future", "the vault's clock is behind the identity provider's: compare the clocks"),
     ("audience", "make vault.audience in the manifest one of the role's bound_audiences"),
     ("issuer", "make the auth mount's bound_issuer the iss of this CI host"),
-    ("could not be found", "create the role with `ciplug policy --apply`, or correct `role` in the manifest"),
+    ("could not be found", "create the role in the vault, or correct `role` in the manifest"),
     ("missing role", "set `role` for the job in the manifest"),
     ("could not load configuration", "the auth mount has no configuration yet: set its jwks_url and bound_issuer"),
     ("signature", "the auth mount trusts other keys: compare its jwks_url with the issuer of this CI host"),
@@ -78,8 +78,9 @@ def error_for(status: int, body: Mapping[str, Any], purpose: Purpose, place: Pla
     """The error that an answer with `status` (400 and up) and this JSON `body` stands for."""
     reason = _reason(body, purpose.conceal)
     if "namespace not found" in reason:
+        named = f'namespace "{place.namespace}"' if place.namespace else f"such namespace as {purpose.subject} is in"
         return VaultError(
-            f'the vault at {place.address} has no namespace "{place.namespace}" (or {purpose.subject} names one)',
+            f"the vault at {place.address} has no {named}",
             hint="correct vault.namespace in the manifest, or VAULT_NAMESPACE",
         )
     if status in {413, 429} or status >= 500:
@@ -164,7 +165,7 @@ def _denied(reason: str, purpose: Purpose) -> DeniedError:
         )
     return DeniedError(
         f"no right to read {purpose.subject}: the token's policies do not allow it",
-        hint="apply the policies with `ciplug policy --apply`; a mount that does not exist is refused in the same way",
+        hint="add it to the role's policy, as `ciplug doctor` shows; a mount that does not exist is refused in this way too",
     )
 
 
@@ -209,7 +210,7 @@ def _reason(body: Mapping[str, Any], conceal: tuple[Secret, ...]) -> str:
     for secret in conceal:
         if shown := secret.reveal().decode("utf-8", "replace"):
             text = text.replace(shown, "****")
-    text = _CREDENTIAL.sub("****", text)
+    text = re.sub(_CREDENTIAL, "****", text)
     return (text[:_LONGEST_REASON] + "…" if len(text) > _LONGEST_REASON else text) or "no reason given"
 
 

@@ -9,11 +9,11 @@ from ciplug.errors import CiplugError, MissingError, VaultError
 from ciplug.values import Secret
 from ciplug.vault.client import Call
 from ciplug.vault.errors import InvalidTokenError, Purpose
+from ciplug.vault.parallel import in_parallel
 from ciplug.vault.reading import contents, quoted, route
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-    from concurrent.futures import Future
+    from collections.abc import Callable, Mapping, Sequence
 
     from ciplug.net.deadline import Deadline
     from ciplug.values import Contents, Record
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 MAX_PARALLEL = 10
 REVOKE_SECONDS = 5.0
 """A revocation has time of its own: it must be tried even where the reads have used up theirs."""
-_GRACE = 0.25
-"""Seconds that reads under way are given once one has failed, so that of several the same error is reported."""
 
 
 class Session:
@@ -120,29 +118,15 @@ class Session:
         return contents(record, answer, self.ttl_remaining())
 
     def _read_all(self, records: Sequence[Record]) -> Mapping[Record, Contents | MissingError]:
-        # Imported here: a job with one record needs no threads.
-        from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-
         transport = self._client.transport
         # A phase of its own, so that ending it leaves the client's other requests alone.
         phase = transport.phase(self._client.deadline.remaining())
-        pool = ThreadPoolExecutor(max_workers=min(MAX_PARALLEL, len(records)))
-        try:
-            futures = {record: pool.submit(self._read, record, phase) for record in records}
-            _, pending = wait(futures.values(), return_when=FIRST_EXCEPTION)
-            wait(pending, timeout=_GRACE)
-            _raise_first(futures.values())
-            return {record: future.result() for record, future in futures.items()}
-        finally:
-            # On an error or a signal this is what lets the threads end; otherwise there is nothing left to end.
-            transport.abort(phase)
-            pool.shutdown(cancel_futures=True)
-
-
-def _raise_first(futures: Iterable[Future[Contents | MissingError]]) -> None:
-    for future in futures:
-        if future.done() and (error := future.exception()) is not None:
-            raise error
+        return in_parallel(
+            records,
+            lambda record: self._read(record, phase),
+            workers=MAX_PARALLEL,
+            end=lambda: transport.abort(phase),
+        )
 
 
 def login(

@@ -56,6 +56,11 @@ def test_help_lists_every_command_without_importing_one(capfd: pytest.CaptureFix
     assert all(f"\n  {name} " in shown for name in cli.COMMANDS)
 
 
+def test_no_arguments_show_the_help(capfd: pytest.CaptureFixture[str]) -> None:
+    assert run_command_line([]) == 2
+    assert "Commands:" in capfd.readouterr().err
+
+
 @pytest.mark.parametrize("name", cli.COMMANDS)
 def test_every_command_has_help(name: str, capfd: pytest.CaptureFixture[str]) -> None:
     assert run_command_line([name, "--help"]) == 0

@@ -120,6 +120,13 @@ def test_a_handshake_that_does_not_come_ends_with_the_deadline(certificates):
             get(None, url=f"https://127.0.0.1:{silent.getsockname()[1]}", seconds=0.2, ca_file=certificates.ca_file)
 
 
+def test_a_connection_that_ends_within_the_handshake_may_be_tried_again(certificates):
+    with socket.create_server(("127.0.0.1", 0)) as listener, banner(listener, b""):
+        with pytest.raises(ConnectFailed, match=r"closed during the TLS handshake|reset by peer") as caught:
+            get(None, url=f"https://127.0.0.1:{listener.getsockname()[1]}", ca_file=certificates.ca_file)
+        assert caught.value.retryable
+
+
 def test_a_client_certificate_is_shown_to_a_server_that_wants_one(certificates):
     cert, key = certificates.client()
     with ScriptedServer(OK, certificates.server(client_ca=certificates)) as server:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 VALUE = b"correct-horse-battery-staple"
-NOBODY = 65534
 
 
 def mode(path: Path) -> int:
@@ -198,9 +197,10 @@ def test_a_directory_that_others_can_enter_is_refused(tmp_path: Path, rights: in
     assert "CIPLUG_STATE_DIR" in refused.value.hint
 
 
-def test_a_directory_of_another_user_is_refused(tmp_path: Path) -> None:
+def test_a_directory_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "state").mkdir(mode=0o700)
-    os.chown(tmp_path / "state", NOBODY, NOBODY)
+    someone_else = os.getuid() + 1
+    monkeypatch.setattr(os, "getuid", lambda: someone_else)
     with pytest.raises(HandOverError, match="not a private directory"):
         own_directory(tmp_path / "state")
 

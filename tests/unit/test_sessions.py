@@ -127,7 +127,9 @@ def test_a_file_that_is_gone_is_an_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("trap", ["link", "foreign", "readable", "file"])
-def test_a_root_that_is_not_ours_alone_is_refused_by_every_use(tmp_path: Path, trap: str) -> None:
+def test_a_root_that_is_not_ours_alone_is_refused_by_every_use(
+    tmp_path: Path, trap: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     root = tmp_path / "state"
     if trap == "link":
         (tmp_path / "elsewhere").mkdir(mode=0o700)
@@ -136,8 +138,11 @@ def test_a_root_that_is_not_ours_alone_is_refused_by_every_use(tmp_path: Path, t
         root.touch()
     else:
         root.mkdir(mode=0o700)
-        os.chown(root, 65534 if trap == "foreign" else os.getuid(), -1)
-        root.chmod(0o700 if trap == "foreign" else 0o750)
+        if trap == "readable":
+            root.chmod(0o750)
+        else:
+            someone_else = os.getuid() + 1
+            monkeypatch.setattr(os, "getuid", lambda: someone_else)
     with pytest.raises(HandOverError):
         store(root).add(session())
     with pytest.raises(HandOverError):

@@ -236,26 +236,27 @@ def test_the_next_address_answers_where_the_first_does_not(vault, dead, first):
 
 
 def test_when_no_address_answers_each_is_named_and_the_most_telling_gives_the_cause(vault, dead):
-    with ScriptedServer({ROUTE: answer(503, {"errors": ["Vault is sealed"]})}) as sealed:
-        with pytest.raises(SealedError, match="is sealed") as caught:
-            vault(dead, sealed, deadline=0.2).request(CALL)
+    sealed = ScriptedServer({ROUTE: answer(503, {"errors": ["Vault is sealed"]})})
+    with sealed, pytest.raises(SealedError, match="is sealed") as caught:
+        vault(dead, sealed, deadline=0.2).request(CALL)
     assert f"vault not reachable at {dead}: connection refused" in str(caught.value)
 
 
 def test_a_standby_that_names_a_listed_leader_is_followed_at_once(vault, dead):
-    with ScriptedServer({ROUTE: GOOD}) as leader:
-        with ScriptedServer({ROUTE: redirect(307, f"{leader.url}{PATH}")}) as standby:
-            client = vault(standby, dead, leader, deadline=5)
-            assert client.request(CALL).address == leader.url
-            assert (len(standby.seen), len(leader.seen)) == (1, 1)
+    with ScriptedServer({ROUTE: GOOD}) as leader, ScriptedServer() as standby:
+        standby.script(ROUTE, redirect(307, f"{leader.url}{PATH}"))
+        client = vault(standby, dead, leader, deadline=5)
+        assert client.request(CALL).address == leader.url
+        assert (len(standby.seen), len(leader.seen)) == (1, 1)
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_the_token_never_goes_to_an_origin_that_is_not_listed(vault, status):
-    with ScriptedServer() as stranger:
-        with ScriptedServer({ROUTE: redirect(status, f"{stranger.url}{PATH}?token=s3cr3t")}) as server:
-            with pytest.raises(VaultError if status != 307 else UnreachableError) as caught:
-                vault(server, deadline=0.2).request(CALL)
+    with ScriptedServer() as stranger, ScriptedServer() as server:
+        server.script(ROUTE, redirect(status, f"{stranger.url}{PATH}?token=s3cr3t"))
+        with pytest.raises(VaultError if status != 307 else UnreachableError) as caught:
+            vault(server, deadline=0.2).request(CALL)
+        assert server.seen[0].headers["x-vault-token"] == TOKEN
         assert stranger.connections == 0
     assert str(caught.value).endswith(f"redirects ({status}) to {stranger.url}")
     assert "vault.address" in caught.value.hint
@@ -291,9 +292,9 @@ def test_a_rate_limit_is_waited_for_and_not_walked_around(vault):
 
 def test_a_rate_limit_longer_than_the_deadline_ends_at_once(vault):
     started = time.monotonic()
-    with ScriptedServer({ROUTE: answer(429, LIMITED, {"Retry-After": "3600"})}) as server:
-        with pytest.raises(VaultError, match=r"rate limit .* asks to wait 3600 s, and only 20 s are left"):
-            vault(server, deadline=20).request(CALL)
+    server = ScriptedServer({ROUTE: answer(429, LIMITED, {"Retry-After": "3600"})})
+    with server, pytest.raises(VaultError, match=r"rate limit .* asks to wait 3600 s, and only 20 s are left"):
+        vault(server, deadline=20).request(CALL)
     assert time.monotonic() - started < 5
 
 
@@ -327,6 +328,13 @@ def test_a_certificate_for_another_host_is_refused(vault, certificates):
         with pytest.raises(UnreachableError, match="for another IP address"):
             vault(server, tls=tls).request(CALL)
         assert server.seen == []
+
+
+def test_html_over_tls_is_no_reason_to_suggest_tls(vault, certificates):
+    tls = TlsSettings(ca_file=str(certificates.ca_file))
+    with ScriptedServer({ROUTE: html(200)}, certificates.server()) as server, pytest.raises(VaultError) as caught:
+        vault(server, tls=tls).request(CALL)
+    assert "TLS" not in caught.value.hint
 
 
 def test_a_vault_that_wants_a_client_certificate_gets_it(vault, certificates):

@@ -41,7 +41,7 @@ def error(step, status, *reasons, **body):
         ('error validating claims: claim "environment" is missing', "doctor"),
         ("error validating token: invalid subject (sub) claim", "doctor"),
         ("error validating token: invalid issuer (iss) claim", "bound_issuer"),
-        ('role "nope" could not be found', "policy --apply"),
+        ('role "nope" could not be found', "create the role"),
         ("missing role", "set `role`"),
         ("could not load configuration", "no configuration"),
         ("error validating token: failed to verify id token signature", "jwks_url"),
@@ -78,7 +78,7 @@ def test_a_refusal_by_policy_names_the_record():
     found = error("read", 403, POLICY)
     assert type(found) is DeniedError
     assert "no right to read secret/app/db" in str(found)
-    assert "ciplug policy" in found.hint
+    assert "policy" in found.hint
 
 
 def test_a_refusal_of_anything_else_names_it():
@@ -117,6 +117,11 @@ def test_an_unknown_namespace_is_named(step):
     assert type(found) is VaultError
     assert '"acme"' in str(found)
     assert "vault.namespace" in found.hint
+
+
+def test_an_unknown_namespace_that_nobody_set_comes_from_the_path():
+    found = error_for(404, {"errors": ["namespace not found"]}, PURPOSES["read"], Place(address="https://v"))
+    assert str(found) == "the vault at https://v has no such namespace as secret/app/db is in"
 
 
 def test_a_missing_mount_is_no_missing_secret():

@@ -25,11 +25,12 @@ def client():
 
 def test_health_is_told_for_each_address_in_order(client):
     sealed = {"initialized": True, "sealed": True, "standby": False, "version": "2.7.2"}
-    with ScriptedServer({HEALTH: answer(200, STATE, {"Date": DATE})}) as one:
-        with ScriptedServer({HEALTH: answer(200, sealed)}) as two, ScriptedServer({HEALTH: hang_up}) as three:
-            found = health(client(one, two, three), wall_clock=lambda: 1000.0)
-            assert [state.address for state in found] == [one.url, two.url, three.url]
-            assert len(three.seen) == 1
+    scripts = (answer(200, STATE, {"Date": DATE}), answer(200, sealed), hang_up)
+    one, two, three = (ScriptedServer({HEALTH: script}) for script in scripts)
+    with one, two, three:
+        found = health(client(one, two, three), wall_clock=lambda: 1000.0)
+        assert [state.address for state in found] == [one.url, two.url, three.url]
+        assert len(three.seen) == 1
     assert (found[0].version, found[0].cluster, found[0].standby, found[0].sealed) == ("2.7.2", "prod", True, False)
     assert (found[0].initialized, found[0].skew, found[0].problem) == (True, 5.0, None)
     assert (found[1].sealed, found[1].skew) == (True, None)

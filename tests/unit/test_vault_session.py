@@ -124,9 +124,9 @@ def test_a_login_without_a_token_is_an_error(client, body):
 
 
 def test_a_login_that_wants_a_second_factor_says_so(client):
-    with ScriptedServer({LOGIN: auth(client_token="", mfa_requirement={"x": 1})}) as server:
-        with pytest.raises(VaultError, match="second factor"):
-            enter(client(server))
+    server = ScriptedServer({LOGIN: auth(client_token="", mfa_requirement={"x": 1})})
+    with server, pytest.raises(VaultError, match="second factor"):
+        enter(client(server))
 
 
 def session_of(client, **more):
@@ -196,15 +196,17 @@ def test_the_first_error_in_the_order_of_the_records_is_raised(client):
 
     def late(exchange):
         first.wait(10)
+        # Later than the other by enough for the client to have noticed that one.
+        exchange.released.wait(0.05)
         POLICY(exchange)
 
     def early(exchange):
         answer(400, {"errors": ["bad"]})(exchange)
         first.set()
 
-    with ScriptedServer({route(1): late, route(2): early, route(3): value(3)}) as server:
-        with pytest.raises(DeniedError, match="secret/app/1"):
-            session_of(client(server)).read([kv(1), kv(2), kv(3)])
+    server = ScriptedServer({route(1): late, route(2): early, route(3): value(3)})
+    with server, pytest.raises(DeniedError, match="secret/app/1"):
+        session_of(client(server)).read([kv(1), kv(2), kv(3)])
 
 
 def test_an_error_does_not_wait_for_what_hangs(client):
@@ -271,7 +273,9 @@ def test_the_deadline_covers_the_reads(client):
 def test_a_revocation_is_done_once(client):
     with ScriptedServer({REVOKE: answer(204)}) as server:
         session = session_of(client(server))
+        assert session.ours
         session.revoke()
+        assert not session.ours
         session.revoke()
         assert server.paths() == [REVOKE]
         assert server.seen[0].headers["x-vault-token"] == TOKEN
