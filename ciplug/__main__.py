@@ -23,7 +23,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, AttributeError, ValueError):  # nobody is left to be told
             stream.flush()
-    # Everything is closed and revoked by now. To take the interpreter apart would cost a sixth of a short command's time.
+    # Everything is closed and revoked by now. Taking the interpreter apart costs a sixth of a short command.
     os._exit(status)
 
 

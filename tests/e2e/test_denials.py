@@ -257,7 +257,9 @@ def test_a_manifest_with_a_problem_is_status_2_and_reaches_no_vault(
 
 
 def test_every_line_of_a_long_refusal_is_a_line_of_ciplug(project: Project, ciplug: RunsCiplug) -> None:
-    project.append('\n[secrets."##[error]x"]\nref = "a#b"\n[jobs."a\\n::warning::b"]\nenvironment = "dev"\nsecrets = []\n')
+    project.append(
+        '\n[secrets."##[error]x"]\nref = "a#b"\n[jobs."a\\n::warning::b"]\nenvironment = "dev"\nsecrets = []\n'
+    )
     done = ciplug(*FETCH)
     assert done.returncode == 2
     assert all(line.startswith(b"ciplug: ") for line in done.stderr.splitlines())

@@ -132,9 +132,7 @@ def test_the_other_hosts_log_in_with_what_they_put_into_a_variable(
     assert_no_leak(done.stdout + done.stderr, [*credentials(project), minted])
 
 
-def test_an_environment_that_is_not_utf8_passes_unchanged(
-    project: Project, issuer: Issuer, tmp_path: Path
-) -> None:
+def test_an_environment_that_is_not_utf8_passes_unchanged(project: Project, issuer: Issuer, tmp_path: Path) -> None:
     env = {os.fsencode(name): os.fsencode(value) for name, value in token_env(issuer, github_claims()).items()}
     env |= {b"ODD": b"\xff\xfe\x80", b"N\xe9M": b"latin", b"PATH": os.environb[b"PATH"], b"LC_ALL": b"C"}
     seen_file = tmp_path / "seen.json"
@@ -171,7 +169,9 @@ def test_a_static_secrets_session_is_revoked_before_the_child_starts(
     project: Project, issuer: Issuer, tmp_path: Path
 ) -> None:
     before = set(project.admin.accessors())
-    with started("run", "--", "sh", "-c", "echo up; exec sleep 60", env=token_env(issuer, github_claims()), cwd=tmp_path) as run:
+    with started(
+        "run", "--", "sh", "-c", "echo up; exec sleep 60", env=token_env(issuer, github_claims()), cwd=tmp_path
+    ) as run:
         assert run.stdout is not None
         assert run.stdout.readline() == b"up\n"
         eventually(lambda: set(project.admin.accessors()) <= before)
@@ -233,8 +233,11 @@ def test_a_leased_login_works_while_the_child_runs_and_is_gone_after(
     before = postgres.roles()
     env = token_env(issuer, github_claims()) | {"CIPLUG_JOB": "migrate"}
     wait = 'printf "%s\\n%s\\n" "$PG_USER" "$PG_PASSWORD" >login.new; mv login.new login; read line'
-    with nothing_left(leased), started("run", "--", "sh", "-c", wait, env=env, cwd=tmp_path, stdin=subprocess.PIPE) as run:
-        eventually(lambda: (tmp_path / "login").exists())
+    with (
+        nothing_left(leased),
+        started("run", "--", "sh", "-c", wait, env=env, cwd=tmp_path, stdin=subprocess.PIPE) as run,
+    ):
+        eventually((tmp_path / "login").exists)
         username, password = (tmp_path / "login").read_text().split()
         assert postgres.query("SELECT current_user", username=username, password=password) == [username]
         out, err = run.communicate(b"\n", timeout=20)
@@ -317,16 +320,12 @@ def test_files_that_do_not_fit_start_nothing_and_leave_nothing(
     project.put("app/dev/key", {"value": base64.b64encode(bytes(300_000)).decode()})
     limited = ["sh", "-c", 'ulimit -f 64; exec "$@"', "sh", *command_line("run", "--", "touch", str(tmp_path / "ran"))]
     with nothing_left(project, file_env["XDG_RUNTIME_DIR"]):
-        done = subprocess.run(
-            limited, env={"PATH": os.environ["PATH"]} | file_env, cwd=tmp_path, capture_output=True
-        )
+        done = subprocess.run(limited, env={"PATH": os.environ["PATH"]} | file_env, cwd=tmp_path, capture_output=True)
     assert_refused(done, 125, "hand-over", "KEY", "too large", env=file_env, project=project)
     assert not (tmp_path / "ran").exists()
 
 
-def test_nothing_secret_is_in_any_argument_list(
-    leased: Project, issuer: Issuer, tmp_path: Path
-) -> None:
+def test_nothing_secret_is_in_any_argument_list(leased: Project, issuer: Issuer, tmp_path: Path) -> None:
     env = token_env(issuer, github_claims()) | {"CIPLUG_JOB": "migrate"}
     with started("run", "--", "sh", "-c", "echo up; read x", env=env, cwd=tmp_path, stdin=subprocess.PIPE) as run:
         assert run.stdout is not None
@@ -344,7 +343,9 @@ def test_a_long_output_of_a_reader_that_goes_away_ends_the_child(
     line = " ".join([*command_line("run", "--", "yes", "some line"), "| head -1"])
     env = {"PATH": os.environ["PATH"]} | token_env(issuer, github_claims())
     with nothing_left(project):
-        done = subprocess.run(["bash", "-c", f"{line}; echo ${{PIPESTATUS[0]}}"], env=env, cwd=tmp_path, capture_output=True, timeout=30)
+        done = subprocess.run(
+            ["bash", "-c", f"{line}; echo ${{PIPESTATUS[0]}}"], env=env, cwd=tmp_path, capture_output=True, timeout=30
+        )
     assert done.stdout == b"some line\n141\n"
     assert done.stderr == b""
 
@@ -354,7 +355,9 @@ def test_a_long_output_of_a_reader_that_goes_away_ends_the_child(
 def test_an_output_that_cannot_be_written_is_a_hand_over_failure(
     project: Project, issuer: Issuer, tmp_path: Path, leak: str, redirection: str
 ) -> None:
-    args = command_line("run", "--", "sh", "-c", "echo hello") if leak == "run" else command_line("fetch", "--to", "json")
+    args = (
+        command_line("run", "--", "sh", "-c", "echo hello") if leak == "run" else command_line("fetch", "--to", "json")
+    )
     env = {"PATH": os.environ["PATH"]} | token_env(issuer, github_claims())
     with nothing_left(project):
         done = subprocess.run(

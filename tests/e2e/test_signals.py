@@ -154,7 +154,7 @@ def test_a_signal_during_the_login_still_revokes_the_token_that_comes_of_it(
     with ScriptedServer() as server:
 
         def late(exchange: object) -> None:
-            eventually(lambda: (tmp_path / "signalled").exists())
+            eventually((tmp_path / "signalled").exists)
             answer(200, logged_in())(exchange)  # type: ignore[arg-type]  # an Exchange
 
         server.script(f"POST /v1/auth/{project.auth_mount}/login", late)
@@ -220,7 +220,7 @@ def test_a_second_signal_does_not_interrupt_the_revocation(project: Project, iss
     with ScriptedServer() as server:
 
         def slow(exchange: object) -> None:
-            eventually(lambda: (tmp_path / "again").exists())
+            eventually((tmp_path / "again").exists)
             answer(204)(exchange)  # type: ignore[arg-type]  # an Exchange
 
         server.script(f"POST /v1/auth/{project.auth_mount}/login", answer(200, logged_in()))
@@ -257,15 +257,15 @@ def test_a_revocation_that_fails_is_a_warning_with_the_remaining_life(
 
 
 def test_a_job_under_nohup_is_not_ended_by_a_hangup(project: Project, issuer: Issuer, tmp_path: Path) -> None:
-    def ignore_hangup() -> None:
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
-
     env = {"PATH": os.environ["PATH"]} | token_env(issuer, github_claims())
     script = "echo up >up; while [ ! -e go ]; do sleep 0.02; done; echo done"
     with subprocess.Popen(
-        command_line("run", "--", "sh", "-c", script),
-        env=env, cwd=tmp_path, stdout=subprocess.PIPE, preexec_fn=ignore_hangup, start_new_session=True,
-    ) as run:  # fmt: skip
+        ["sh", "-c", 'trap "" HUP; exec "$@"', "sh", *command_line("run", "--", "sh", "-c", script)],
+        env=env,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    ) as run:
         wait_for_file(tmp_path / "up")
         os.killpg(run.pid, signal.SIGHUP)
         (tmp_path / "go").touch()

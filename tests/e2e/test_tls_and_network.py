@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ciplug.errors import MissingError
 from ciplug.standins.claims import github_claims
 from ciplug.vault.admin import Admin
 from ciplug.vault.admin_auth import JwtRole
@@ -94,9 +95,7 @@ LOGINS: dict[str, tuple[Script, int, str, tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize("case", LOGINS)
-def test_a_login_that_goes_wrong_says_how(
-    project: Project, ciplug: RunsCiplug, env: dict[str, str], case: str
-) -> None:
+def test_a_login_that_goes_wrong_says_how(project: Project, ciplug: RunsCiplug, env: dict[str, str], case: str) -> None:
     script, status, cause, words = LOGINS[case]
     with ScriptedServer({f"POST /v1/auth/{project.auth_mount}/login": script}) as server:
         env |= {"VAULT_ADDR": server.url}
@@ -117,7 +116,7 @@ READS: dict[str, tuple[Script, int, str, tuple[str, ...]]] = {
     "is a web page with 404": (html(404), 4, "vault", ("is this address a vault?",)),
     "is 40 MB": (flood(40, announced=True), 4, "vault", ()),
     "is KV v1": (answer(200, {"data": {"url": "hidden-value"}}), 4, "vault", ("kv_version = 1",)),
-    "is wrapped": (answer(200, {"data": None, "wrap_info": {"token": "s.wrapping"}}), 4, "vault", ("wrapped",)),
+    "is wrapped": (answer(200, {"data": None, "wrap_info": {"token": "s.5e8f0a2b7c"}}), 4, "vault", ("wrapped",)),
     "echoes the token": (answer(400, {"errors": [f"bad token {TOKEN}"]}), 4, "vault", ("400", "bad token ****")),
 }
 
@@ -135,7 +134,7 @@ def test_a_read_that_goes_wrong_says_how_and_the_token_is_revoked(
         done = ciplug(*FETCH, env=env)
         assert server.paths()[-1] == "POST /v1/auth/token/revoke-self"
     assert_refused(done, status, cause, *words, env=env, project=project)
-    assert_no_leak(done.stderr, [TOKEN, "hidden-value", "s.wrapping"])
+    assert_no_leak(done.stderr, [TOKEN, "hidden-value", "s.5e8f0a2b7c"])
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -229,17 +228,29 @@ def test_a_dead_first_address_is_passed_by(
     fetched(ciplug, env | {"BAO_ADDR": f"http://127.0.0.1:1,{bao.address}"}, project)
 
 
-def test_plain_http_goes_through_the_proxy_and_no_proxy_goes_around_it(
+def test_a_proxy_is_used_for_what_is_elsewhere_and_not_for_no_proxy(
     project: Project, bao: OpenBao, ciplug: RunsCiplug, env: dict[str, str], trust: Trust
 ) -> None:
-    env |= {"VAULT_ADDR": bao.tls_address, "VAULT_CACERT": str(trust.ca_file)}
+    """The name of the vault does not exist outside the proxy."""
+    port = bao.tls_address.rpartition(":")[2]
+    env |= {"VAULT_ADDR": f"https://vault.acme.test:{port}", "VAULT_TLS_SERVER_NAME": "localhost"}
+    env |= {"VAULT_CACERT": str(trust.ca_file)}
     with ForwardProxy() as proxy:
-        fetched(ciplug, env | {"HTTPS_PROXY": f"http://127.0.0.1:{proxy.port}"}, project)
-        assert {passed.method for passed in proxy.passed} == {"CONNECT"}
-        count = len(proxy.passed)
-        around = {"HTTPS_PROXY": f"http://127.0.0.1:{proxy.port}", "NO_PROXY": "127.0.0.1"}
-        fetched(ciplug, env | around, project)
-        assert len(proxy.passed) == count
+        through = {"HTTPS_PROXY": f"http://127.0.0.1:{proxy.port}"}
+        fetched(ciplug, env | through, project)
+        assert {(passed.method, passed.target) for passed in proxy.passed} == {("CONNECT", f"vault.acme.test:{port}")}
+        proxy.passed.clear()
+        env |= {"VAULT_ADDR": bao.tls_address}
+        fetched(ciplug, env | through | {"NO_PROXY": "127.0.0.1"}, project)
+        assert proxy.passed == []
+
+
+def test_a_proxy_that_refuses_is_named(project: Project, ciplug: RunsCiplug, env: dict[str, str]) -> None:
+    with ForwardProxy(refuse_with=407) as proxy:
+        env |= {"VAULT_ADDR": "https://vault.acme.test", "https_proxy": f"http://me:pa55word@127.0.0.1:{proxy.port}"}
+        done = ciplug(*FETCH, env=env)
+    assert_refused(done, 5, "unreachable", "proxy", "407", env=env, project=project)
+    assert b"pa55word" not in done.stderr
 
 
 def test_a_namespace_is_used_for_every_request(
@@ -254,16 +265,19 @@ def test_a_namespace_is_used_for_every_request(
         inside.jwt.enable(project.auth_mount)
         inside.jwt.configure(project.auth_mount, bound_issuer=issuer.url, jwks_url=issuer.jwks_url)
         role = JwtRole(
-            name="shop-test", bound_audiences=(AUDIENCE,), bound_claims={"repository": "acme/shop"}, policies=("reader",)
+            name="shop-test",
+            bound_audiences=(AUDIENCE,),
+            bound_claims={"repository": "acme/shop"},
+            policies=("reader",),
         )
         inside.jwt.write_role(role, project.auth_mount)
         project.replace('shared = ["common"]', 'kv_version = 1\nshared = ["common"]')
         project.replace('secrets = ["DATABASE_URL", "NPM_TOKEN"]', 'secrets = ["DATABASE_URL"]')
-        tokens = inside.accessors()
         done = ciplug(*FETCH, env=env | {"VAULT_NAMESPACE": name, "CIPLUG_DEADLINE": "20"})
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout) == {"DATABASE_URL": "in the namespace"}
-        assert inside.accessors() == tokens
+        with pytest.raises(MissingError):  # what the vault says of no token at all
+            inside.accessors()
 
 
 def test_the_old_engine_is_read_and_has_no_versions(
