@@ -165,7 +165,7 @@ def _denied(reason: str, purpose: Purpose) -> DeniedError:
         )
     return DeniedError(
         f"no right to read {purpose.subject}: the token's policies do not allow it",
-        hint="add it to the role's policy, as `ciplug doctor` shows; a mount that does not exist is refused like this too",
+        hint="add it to the role's policy, as `ciplug doctor` shows; an unknown mount is refused in the same way",
     )
 
 
