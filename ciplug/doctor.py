@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from ciplug.errors import CiplugError
 from ciplug.identity import check_audience, check_only_if, resolve
 from ciplug.identity.claims import show
-from ciplug.pipeline import deliver
+from ciplug.pipeline import deliver, log_in
 from ciplug.redact import hideable
 from ciplug.values import IdToken
 from ciplug.vault.inspect import capabilities, health
@@ -155,7 +155,7 @@ def _rights(steps: Steps, grant: JobGrant, client: VaultClient, identity: Identi
 def _probe(steps: Steps, grant: JobGrant, identity: Identity) -> Iterator[VaultSession]:
     """A session to ask about rights with; revoked whatever happens, and then only."""
     with steps.signals.shielded(steps.hurry):
-        session = steps.login(identity, grant.role or "")
+        session = log_in(steps, grant, identity)
         try:
             with steps.signals.interruptible():
                 yield session

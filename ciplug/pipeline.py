@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ciplug.errors import CiplugError, Interrupted
+from ciplug.errors import CiplugError, Interrupted, LoginRejectedError
 from ciplug.fields import collect
-from ciplug.identity import check_audience, check_only_if, resolve
+from ciplug.identity import check_audience, check_only_if, evidence, resolve
 from ciplug.values import Contents, IdToken
 
 if TYPE_CHECKING:
@@ -87,6 +87,15 @@ def deliver(steps: Steps, grant: JobGrant) -> Iterator[Delivery]:
             ending()
 
 
+def log_in(steps: Steps, grant: JobGrant, identity: Identity) -> VaultSession:
+    """A session for `identity`; a rejection says what the token has for the claims that the vault objects to."""
+    try:
+        return steps.login(identity, grant.role or "")
+    except LoginRejectedError as err:
+        has = evidence(identity.claims, str(err)) if isinstance(identity, IdToken) else ""
+        raise LoginRejectedError(f"{err}; {has}" if has else str(err), hint=err.hint) from err
+
+
 class _Recorder:
     """Writes audit events in the context of this identity; gathers that context only when something is recorded."""
 
@@ -139,7 +148,7 @@ class _Ending:
 def _log_in(steps: Steps, grant: JobGrant, identity: Identity, record: _Recorder) -> VaultSession:
     event = {"event": "login", "role": grant.role or ""}
     try:
-        return steps.login(identity, grant.role or "")
+        return log_in(steps, grant, identity)
     except (CiplugError, Interrupted) as err:
         record.failure(err, event)
         # A signal ends the request in flight, and the error is then only its consequence.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ciplug.errors import IdentityError
-from ciplug.identity.claims import check_audience, check_only_if
+from ciplug.identity.claims import check_audience, check_only_if, evidence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ciplug.contracts import IdentitySource
     from ciplug.values import Identity
 
-__all__ = ["check_audience", "check_only_if", "resolve"]
+__all__ = ["check_audience", "check_only_if", "evidence", "resolve"]
 
 
 def resolve(sources: Iterable[IdentitySource], audience: str) -> Identity:

@@ -7,6 +7,8 @@ name the claim that is wrong.
 from __future__ import annotations
 
 import json
+import re
+import time
 from base64 import urlsafe_b64decode
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +20,16 @@ if TYPE_CHECKING:
 
 MAX_TOKEN = 64 * 1024
 """Bytes. GitLab's tokens with 200 groups stay well below."""
+
+_WORDS = {
+    "(aud)": "aud",
+    "(exp)": "exp",
+    "(iat)": "iat",
+    "(iss)": "iss",
+    "(nbf)": "nbf",
+    "(sub)": "sub",
+}
+"""How the vault's JWT method marks the registered claims in its reasons; others it names in quotes."""
 
 _ALPHABET = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.")
 
@@ -110,6 +122,23 @@ def _same(one: object, other: object) -> bool:
 def _looks_same(one: object, other: object) -> bool:
     """Whether only the type differs: ``"true"`` and ``True``, ``"42"`` and ``42``."""
     return type(one) is not type(other) and str(one).lower() == str(other).lower()
+
+
+def evidence(claims: Mapping[str, Any], reason: str) -> str:
+    """What the token has for the claims that the vault's `reason` for a rejection names; empty where it names none."""
+    names = [name for word, name in _WORDS.items() if word in reason] + re.findall(r'claim "([^"/]+)"', reason)
+    return ", ".join(
+        f"the token has {name} {_moment(name, claims[name])}" if name in claims else f"the token has no claim {name}"
+        for name in dict.fromkeys(names)
+    )
+
+
+def _moment(name: str, value: object) -> str:
+    """A claim's value; for a time also how long ago or ahead it is by this machine's clock."""
+    if name not in {"exp", "nbf", "iat"} or not isinstance(value, int | float):
+        return show(value)
+    seconds = value - time.time()
+    return f"{show(value)} ({abs(seconds):.0f} s {'from now' if seconds > 0 else 'ago'})"
 
 
 def show(value: object) -> str:

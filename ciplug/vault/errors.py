@@ -43,8 +43,8 @@ _LOGIN_HINTS = (
     ("missing role", "set `role` for the job in the manifest"),
     ("could not load configuration", "the auth mount has no configuration yet: set its jwks_url and bound_issuer"),
     ("signature", "the auth mount trusts other keys: compare its jwks_url with the issuer of this CI host"),
-    ("claim", "compare the role's bound claims with the token's: `ciplug doctor` shows both"),
-    ("subject", "compare the role's bound_subject with the token's sub: `ciplug doctor` shows both"),
+    ("claim", "make the role's bound_claims fit the token, or run the job where the claim holds"),
+    ("subject", "make the role's bound_subject fit the token's sub"),
 )
 
 

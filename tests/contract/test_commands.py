@@ -216,11 +216,12 @@ def test_doctor_finds_nothing_wrong_with_a_sound_job(lab: Lab, job: Path, capfd:
 @pytest.mark.parametrize(
     ("case", "check", "says"),
     [
-        ({"job": "stranger"}, "login", 'claim "environment" is missing'),
+        ({"job": "stranger"}, "login", 'claim "environment" is missing; the token has no claim environment'),
+        ({"repository": "evil/shop"}, "login", 'the token has repository "evil/shop"'),
         ({"job": "denied"}, "rights", "may not read secret/app/dev/pin"),
         ({"job": "deploy"}, "only_if", 'claim ref is "refs/heads/main"'),
         ({"audience": "https://elsewhere.dev"}, "audience", "https://elsewhere.dev"),
-        ({"lifetime": -400}, "login", "expired"),
+        ({"lifetime": -400}, "login", "the token has exp "),
         ({"CIPLUG_ID_TOKEN": "a.b.c"}, "identity", "not an ID token"),
         ({"VAULT_ADDR": "http://127.0.0.1:1", "CIPLUG_DEADLINE": "0.3"}, "vault", "connection refused"),
     ],
@@ -234,7 +235,7 @@ def test_doctor_names_the_cause_first(
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    minted = {name: case[name] for name in ("audience", "lifetime") if name in case}
+    minted = {name: case[name] for name in ("audience", "lifetime", "repository") if name in case}
     monkeypatch.setenv("CIPLUG_ID_TOKEN", lab.token(**minted))  # type: ignore[arg-type]  # a table of two types
     for name, value in case.items():
         if name.isupper():

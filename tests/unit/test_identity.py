@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import stat
+import time
 import traceback
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ciplug.errors import IdentityError
-from ciplug.identity import check_audience, check_only_if, resolve
+from ciplug.identity import check_audience, check_only_if, evidence, resolve
 from ciplug.identity.claims import MAX_TOKEN, id_token, show
 from ciplug.identity.given import GivenIdentity
 from ciplug.identity.person import PersonIdentity
@@ -394,3 +395,29 @@ def test_a_variable_that_is_no_vault_token_is_refused_by_name() -> None:
         lambda: PersonIdentity({"VAULT_TOKEN": "s3cr3t value"}, ci=False).identity(AUDIENCE), "s3cr3t value"
     )
     assert "what VAULT_TOKEN holds" in shown
+
+
+@pytest.mark.parametrize(
+    ("reason", "says"),
+    [
+        ('claim "ref" does not match any associated bound claim values', 'the token has ref "refs/heads/main"'),
+        ('claim "environment" is missing', "the token has no claim environment"),
+        ("invalid audience (aud) claim: audience claim does not match", 'the token has aud ["a", "b"]'),
+        ("invalid issuer (iss) claim", "the token has no claim iss"),
+        ('claim "/pointer" is missing', ""),
+        ("permission denied", ""),
+    ],
+)
+def test_evidence_is_what_the_token_has_for_what_the_vault_objects_to(reason: str, says: str) -> None:
+    assert evidence({"ref": "refs/heads/main", "aud": ["a", "b"]}, reason) == says
+
+
+@pytest.mark.parametrize(("ahead", "says"), [(-500.0, "s ago)"), (500.0, "s from now)")])
+def test_evidence_tells_times_from_now(ahead: float, says: str) -> None:
+    assert evidence({"exp": time.time() + ahead}, "invalid expiration time (exp) claim: token is expired").endswith(
+        says
+    )
+
+
+def test_evidence_shows_an_odd_time_as_it_is() -> None:
+    assert evidence({"exp": "soon"}, "invalid expiration time (exp) claim") == 'the token has exp "soon"'

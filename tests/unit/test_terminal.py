@@ -114,7 +114,7 @@ def test_ctrl_z_stops_both_and_fg_resumes_both(shell: Terminal, tmp_path: Path) 
 
 
 def test_bg_does_not_take_the_terminal_from_the_shell(shell: Terminal) -> None:
-    shell.type(f"{CHILD} sh -c 'echo u''p; while [ ! -e /proc/$$/nothing ]; do sleep 0.05; done'\n")
+    shell.type(f"{CHILD} sh -c 'echo u''p; exec sleep 60'\n")
     shell.expect("\nup")
     shell.type("\x1a")
     shell.expect("Stopped")
