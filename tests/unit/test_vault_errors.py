@@ -37,7 +37,7 @@ def error(step, status, *reasons, **body):
         ("error validating token: invalid expiration time (exp) claim: token is expired", "expired before the login"),
         ("error validating token: invalid not before (nbf) claim: token not yet valid", "clock"),
         ("error validating token: invalid issued at (iat) claim: token issued in the future", "clock"),
-        ('error validating claims: claim "repository" does not match any associated bound claim values', "the role's bound_"),
+        ('error validating claims: claim "repository" does not match any associated bound claim values', "bound_claims"),
         ('error validating claims: claim "environment" is missing', "the role's bound_"),
         ("error validating token: invalid subject (sub) claim", "the role's bound_"),
         ("error validating token: invalid issuer (iss) claim", "bound_issuer"),
@@ -46,7 +46,7 @@ def error(step, status, *reasons, **body):
         ("could not load configuration", "no configuration"),
         ("error validating token: failed to verify id token signature", "jwks_url"),
         ("error validating token: no known key successfully validated the token signature", "jwks_url"),
-        ("something new", "the role's bound_"),
+        ("something new", "doctor"),
     ],
 )
 def test_a_rejected_login_has_the_vaults_reason_and_what_to_do(reason, hint):
