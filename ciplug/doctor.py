@@ -6,14 +6,13 @@ Every check is a ``Finding``; the first that fails is the cause, what follows fr
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from ciplug.errors import CiplugError
 from ciplug.identity import check_audience, check_only_if, resolve
 from ciplug.identity.claims import show
-from ciplug.pipeline import deliver, log_in
+from ciplug.pipeline import logged_in, read
 from ciplug.redact import hideable
 from ciplug.values import IdToken
 from ciplug.vault.inspect import capabilities, health
@@ -22,10 +21,9 @@ from ciplug.vault.reading import route
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from ciplug.contracts import VaultSession
     from ciplug.hosts import Host
     from ciplug.manifest import JobGrant
-    from ciplug.pipeline import Steps
+    from ciplug.pipeline import Delivery, LiveLogin, Steps
     from ciplug.values import Identity
     from ciplug.vault.client import VaultClient
     from ciplug.vault.inspect import Health
@@ -50,23 +48,20 @@ def diagnose(steps: Steps, grant: JobGrant, host: Host, client: VaultClient) -> 
     """The findings one by one, in the order of the pipeline, while they are made."""
     yield _host(host)
     yield Finding(check="job", state="ok", text=_describe(grant))
-    healths = health(client)
     identity, findings = _identity(steps, grant)
     yield from findings
+    healths = health(client)
     yield from (_reach(found) for found in healths)
     sound = identity is not None and all(item.state != "failed" for item in findings)
     if identity is None or not sound or all(_problem(found) for found in healths):
         yield Finding(check="login", state="note", text="not tried, for the reasons above")
         return
-    denied = list(_rights(steps, grant, client, identity))
-    yield from denied
-    if all(item.state != "failed" for item in denied):
-        yield from _secrets(steps, grant)
+    yield from _job(steps, grant, client, identity)
 
 
 def _host(host: Host) -> Finding:
     masks = (
-        "masks values for later steps" if host.masks else "takes no masks at run time: `ciplug run` hides them itself"
+        "masks values for later steps" if host.masker else "takes no masks at run time: `ciplug run` hides them itself"
     )
     job = f", job {host.job!r}" if host.job else ""
     return Finding(check="host", state="ok", text=f"{host.label}{job}; it {masks}")
@@ -129,54 +124,50 @@ def _problem(found: Health) -> Finding | None:
     return None
 
 
-def _rights(steps: Steps, grant: JobGrant, client: VaultClient, identity: Identity) -> Iterator[Finding]:
-    """The login, and what its token may do on every record, asked in one request."""
+def _job(steps: Steps, grant: JobGrant, client: VaultClient, identity: Identity) -> Iterator[Finding]:
+    """The login, what its token may do on every record, and the job itself up to the hand-over, in one session."""
+    trying = "login"
+    try:
+        with logged_in(steps, grant, identity) as login:
+            trying = "secrets"
+            yield Finding(check="login", state="ok", text="accepted")
+            rights = _rights(steps, grant, client, identity, login)
+            yield from rights
+            if all(finding.state == "ok" for finding in rights):
+                yield from _secrets(grant, read(steps, grant, identity, login))
+    except CiplugError as err:
+        yield _failed(trying, err)
+
+
+def _rights(
+    steps: Steps, grant: JobGrant, client: VaultClient, identity: Identity, login: LiveLogin
+) -> Sequence[Finding]:
+    """One finding per record, from one request."""
     routes = {str(item.record): route(item.record).removeprefix("/v1/").partition("?")[0] for item in grant.grants}
-    try:
-        with _probe(steps, grant, identity) as session:
-            allowed = capabilities(client, session.token, list(routes.values()))
-    except CiplugError as err:
-        yield _failed("login", err)
-        return
-    yield Finding(check="login", state="ok", text="accepted")
-    for record, path in routes.items():
-        if {"read", "root", "sudo"}.intersection(allowed[path]):
-            yield Finding(check="rights", state="ok", text=f"may read {record}")
-        else:
-            yield Finding(
-                check="rights",
-                state="failed",
-                text=f"may not read {record}",
-                remedy=f'add to the policy of role {grant.role}:  path "{path}" {{ capabilities = ["read"] }}',
-            )
+    with steps.signals.interruptible():
+        allowed = capabilities(client, login.session.token, list(routes.values()))
+    holder = f"role {grant.role}" if isinstance(identity, IdToken) else "your own vault login"
+    return [
+        Finding(check="rights", state="ok", text=f"may read {record}")
+        if {"read", "root", "sudo"}.intersection(allowed[path])
+        else Finding(
+            check="rights",
+            state="failed",
+            text=f"may not read {record}",
+            remedy=f'add to a policy of {holder}:  path "{path}" {{ capabilities = ["read"] }}',
+        )
+        for record, path in routes.items()
+    ]
 
 
-@contextmanager
-def _probe(steps: Steps, grant: JobGrant, identity: Identity) -> Iterator[VaultSession]:
-    """A session to ask about rights with; revoked whatever happens, and then only."""
-    with steps.signals.shielded(steps.hurry):
-        session = log_in(steps, grant, identity)
-        try:
-            with steps.signals.interruptible():
-                yield session
-        finally:
-            session.revoke()
-
-
-def _secrets(steps: Steps, grant: JobGrant) -> Iterator[Finding]:
-    """The job itself, up to the hand-over: which values are there, and which are too short to be hidden."""
-    try:
-        with deliver(steps, grant) as found:
-            short = [item.grant.name for item in found.values if not hideable(item.value.reveal())]
-            leased = found.lease_seconds
-    except CiplugError as err:
-        yield _failed("secrets", err)
-        return
-    absent = {item.name for item in grant.grants} - {item.grant.name for item in found.values}
-    lease = f", leased for {leased} s" if leased is not None else ""
-    yield Finding(check="secrets", state="ok", text=f"{len(found.values)} read and released again{lease}")
+def _secrets(grant: JobGrant, delivery: Delivery) -> Iterator[Finding]:
+    """Which values are there, and which are too short to be hidden."""
+    lease = f", leased for {delivery.lease_seconds} s" if delivery.lease_seconds is not None else ""
+    yield Finding(check="secrets", state="ok", text=f"{len(delivery.values)} read{lease}, and released again")
+    absent = {item.name for item in grant.grants} - {item.grant.name for item in delivery.values}
     if absent:
         yield Finding(check="secrets", state="note", text=f"optional and absent: {', '.join(sorted(absent))}")
+    short = [item.grant.name for item in delivery.values if not hideable(item.value.reveal())]
     if short:
         yield Finding(
             check="masking",

@@ -89,6 +89,16 @@ class HandOverError(CiplugError):
     cause = "hand-over"
 
 
+class CommandError(HandOverError):
+    """The command of ``run`` cannot be started; `status` is the shell's: 127 not found, 126 not runnable."""
+
+    cause = "command"
+
+    def __init__(self, message: str, *, status: int) -> None:
+        super().__init__(message, hint="check the command after `--`, its path and its mode")
+        self.status = status
+
+
 class AuditError(CiplugError):
     """A required audit record could not be written."""
 

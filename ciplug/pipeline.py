@@ -41,15 +41,19 @@ class Steps:
     warn: Callable[[str], None]
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """Everything a job was granted, in hand. `keep` is set by a command that lets the session outlive it."""
+    """Everything a job was granted, in hand. `lease_seconds` is the shortest lease among it, ``None`` without one."""
 
     values: tuple[Delivered, ...]
     identity: Identity = field(repr=False)
-    session: VaultSession = field(repr=False)
+    login: LiveLogin = field(repr=False)
     lease_seconds: int | None
-    keep: bool = False
+
+    @property
+    def session(self) -> VaultSession:
+        """The session the values were read with."""
+        return self.login.session
 
     @property
     def to_mask(self) -> list[Secret]:
@@ -62,41 +66,61 @@ def deliver(steps: Steps, grant: JobGrant) -> Iterator[Delivery]:
     """The job's secrets, all of them or an error; whatever happens, the session is dead afterwards.
 
     Static secrets only: the session is revoked before the block starts. Leased secrets live as long as their session,
-    so it is revoked when the block ends, unless the block set ``keep`` and came to its end.
+    so it is revoked when the block ends, unless the block told the login to ``keep`` it and came to its end.
     """
     identity = resolve(steps.sources, steps.audience)
     claims = identity.claims if isinstance(identity, IdToken) else None
     if isinstance(identity, IdToken):
         check_audience(identity, steps.audience)
     check_only_if(claims, grant.environment.only_if, grant.environment.name)
-    record = _Recorder(steps, identity)
-    # From the login to the revocation a signal is remembered instead of raised: between the vault's answer and the
-    # line that keeps it, or at the gate of the cleanup, it would lose a live token.
+    with logged_in(steps, grant, identity) as login:
+        delivery = read(steps, grant, identity, login)
+        if delivery.lease_seconds is None:
+            login.end()
+        yield delivery
+
+
+@contextmanager
+def logged_in(steps: Steps, grant: JobGrant, identity: Identity) -> Iterator[LiveLogin]:
+    """A session for `identity`, recorded, and ended with the block whatever happens in it.
+
+    From the login to the revocation a signal is remembered instead of raised: between the vault's answer and the line
+    that keeps it, or at the gate of the cleanup, it would lose a live token.
+    """
+    record = Recorder(steps, identity)
     with steps.signals.shielded(steps.hurry):
-        ending = _Ending(_log_in(steps, grant, identity, record), record, steps.warn)
+        login = LiveLogin(_log_in(steps, grant, identity, record), record, steps.warn)
         try:
-            with steps.signals.interruptible():
-                delivery = _read(grant, identity, ending.session, record)
-            if delivery.lease_seconds is None:
-                ending()
-            yield delivery
+            record({**_login_event(grant), "outcome": "ok", "vault": {"request_id": login.session.request_id}})
+            yield login
         except BaseException as err:
-            ending.behind(err)
+            login.end_behind(err)
             raise
-        if not delivery.keep:
-            ending()
+        if not login.kept:
+            login.end()
 
 
-def log_in(steps: Steps, grant: JobGrant, identity: Identity) -> VaultSession:
-    """A session for `identity`; a rejection says what the token has for the claims that the vault objects to."""
-    try:
-        return steps.login(identity, grant.role or "")
-    except LoginRejectedError as err:
-        has = evidence(identity.claims, str(err)) if isinstance(identity, IdToken) else ""
-        raise LoginRejectedError(f"{err}; {has}" if has else str(err), hint=err.hint) from err
+def read(steps: Steps, grant: JobGrant, identity: Identity, login: LiveLogin) -> Delivery:
+    """Every granted record once, recorded, and out of them every granted secret; all or an error."""
+    records = list(dict.fromkeys(item.record for item in grant.grants))
+    contents: Mapping[Record, Contents | MissingError] = {}
+    with steps.signals.interruptible():
+        try:
+            contents = login.session.read(records)
+            values = collect(grant.grants, contents)
+        except (CiplugError, Interrupted) as err:
+            login.record.failure(err, *(_read_event(grant, item, contents.get(item)) for item in records))
+            raise
+        login.record(
+            *({**_read_event(grant, item, contents[item]), "outcome": _outcome(contents[item])} for item in records)
+        )
+    leases = [found.lease.seconds for found in contents.values() if isinstance(found, Contents) and found.lease]
+    if leases and not login.session.ours:
+        steps.warn(f"leases of your own vault login are not ended by ciplug: they live for up to {max(leases)} s")
+    return Delivery(values=values, identity=identity, login=login, lease_seconds=min(leases, default=None))
 
 
-class _Recorder:
+class Recorder:
     """Writes audit events in the context of this identity; gathers that context only when something is recorded."""
 
     def __init__(self, steps: Steps, identity: Identity) -> None:
@@ -104,6 +128,7 @@ class _Recorder:
         self._context = steps.context(identity) if steps.audit.enabled else None
 
     def __call__(self, *events: Mapping[str, Any]) -> None:
+        """Write `events`; ``AuditError`` where a required record cannot be."""
         if self._context is not None:
             self._audit.write(self._context, events)
 
@@ -116,16 +141,22 @@ class _Recorder:
             error.add_note(str(err))
 
 
-class _Ending:
-    """Ends the session, once. What cannot be ended is a warning with its remaining life, never silence."""
+class LiveLogin:
+    """A session with its record, ended once. What cannot be ended is a warning with its remaining life."""
 
-    def __init__(self, session: VaultSession, record: _Recorder, warn: Callable[[str], None]) -> None:
+    def __init__(self, session: VaultSession, record: Recorder, warn: Callable[[str], None]) -> None:
         self.session = session
-        self._record = record
+        self.record = record
+        self.kept = False
         self._warn = warn
         self._tried = False
 
-    def __call__(self) -> None:
+    def keep(self) -> None:
+        """Let the session outlive its block: someone else was told how to end it."""
+        self.kept = True
+
+    def end(self) -> None:
+        """Revoke the session, unless that was tried already or it is a person's own."""
         if self._tried or not self.session.ours:
             return
         self._tried = True
@@ -135,42 +166,32 @@ class _Ending:
         except CiplugError as err:
             self._warn(str(err))
             outcome = err.cause
-        self._record({"event": "revoke", "outcome": outcome})
+        self.record({"event": "revoke", "outcome": outcome})
 
-    def behind(self, failure: BaseException) -> None:
+    def end_behind(self, failure: BaseException) -> None:
         """End it behind `failure`, which stays the one that is reported."""
         try:
-            self()
+            self.end()
         except CiplugError as err:
             failure.add_note(str(err))
 
 
-def _log_in(steps: Steps, grant: JobGrant, identity: Identity, record: _Recorder) -> VaultSession:
-    event = {"event": "login", "role": grant.role or ""}
+def _log_in(steps: Steps, grant: JobGrant, identity: Identity, record: Recorder) -> VaultSession:
+    """The vault's session; a rejection says what the token has for the claims that the vault objects to."""
     try:
-        return log_in(steps, grant, identity)
+        return steps.login(identity, grant.role or "")
     except (CiplugError, Interrupted) as err:
-        record.failure(err, event)
+        record.failure(err, _login_event(grant))
         # A signal ends the request in flight, and the error is then only its consequence.
         steps.signals.check()
+        has = evidence(identity.claims, str(err)) if isinstance(identity, IdToken) else ""
+        if isinstance(err, LoginRejectedError) and has:
+            raise LoginRejectedError(f"{err}; {has}", hint=err.hint) from err
         raise
 
 
-def _read(grant: JobGrant, identity: Identity, session: VaultSession, record: _Recorder) -> Delivery:
-    records = list(dict.fromkeys(item.record for item in grant.grants))
-    login = {"event": "login", "role": grant.role or "", "outcome": "ok", "vault": {"request_id": session.request_id}}
-    contents: Mapping[Record, Contents | MissingError] = {}
-    try:
-        contents = session.read(records)
-        values = collect(grant.grants, contents)
-    except (CiplugError, Interrupted) as err:
-        record.failure(err, login, *(_read_event(grant, item, contents.get(item)) for item in records))
-        raise
-    record(
-        login, *({**_read_event(grant, item, contents[item]), "outcome": _outcome(contents[item])} for item in records)
-    )
-    leases = [found.lease.seconds for found in contents.values() if isinstance(found, Contents) and found.lease]
-    return Delivery(values=values, identity=identity, session=session, lease_seconds=min(leases, default=None))
+def _login_event(grant: JobGrant) -> dict[str, Any]:
+    return {"event": "login", "role": grant.role or ""}
 
 
 def _outcome(found: Contents | MissingError) -> str:

@@ -1,4 +1,4 @@
-"""What the ciplug process does to itself before it handles a secret."""
+"""What the ciplug process does to itself before it handles a secret, and how it writes one."""
 
 from __future__ import annotations
 
@@ -6,20 +6,30 @@ import contextlib
 import os
 
 
-def prepare() -> None:
-    """Open what is missing of stdin, stdout and stderr, and leave no core dump.
+def prepare() -> frozenset[int]:
+    """Open what is missing of stdin, stdout and stderr, and leave no core dump; gives back what was missing.
 
     A closed standard stream would give its number to the next file or socket that is opened, and output meant for the
     one would end up in the other. A core dump would hold every secret; the child inherits the soft limit of zero and
     may raise it again.
     """
+    missing = set()
     for descriptor in (0, 1, 2):
         try:
             os.fstat(descriptor)
         except OSError:
+            missing.add(descriptor)
             # Takes the lowest free number: this one. Python opens everything for itself alone; the child needs it too.
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # noqa: FBT003  # positional-only
     with contextlib.suppress(ImportError, ValueError, OSError):
         import resource
 
         resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    return frozenset(missing)
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write `data` without a buffer of ours in which a copy would stay; ``OSError`` when the reader is gone."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]

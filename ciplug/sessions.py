@@ -2,7 +2,7 @@
 
 Each is one 0600 JSON file in a directory of this user, so that ``ciplug revoke`` can end it from another process, and
 so that two fetches never write the same file. It holds a vault token, in memory where there is tmpfs, for at most the
-length of the job.
+length of the job; on a CI host, in the host's temporary directory.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ciplug.errors import HandOverError
 from ciplug.private import PrivateDirectory, own_directory, write_file
 from ciplug.values import Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ciplug.hosts.facts import Host
 
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 class OpenSession:
     """What one fetch left open. `token` is ``None`` when only files are left, or the token is a person's own.
 
-    `expires` is in epoch seconds, 0 where the token's life is not known.
+    `expires` is in epoch seconds, 0 where the token's life is not known; `context` is who opened it and where, for the
+    audit log.
     """
 
     addresses: Sequence[str]
@@ -37,6 +38,7 @@ class OpenSession:
     token: Secret | None = field(repr=False)
     expires: float
     directory: str = ""
+    context: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 class SessionStore:
@@ -60,6 +62,7 @@ class SessionStore:
             "token": token,
             "expires": session.expires,
             "directory": session.directory,
+            "context": session.context,
         }
         name = f"{self._key}-{time.time_ns()}-{os.urandom(4).hex()}.json"
         write_file(self.private_root() / name, json.dumps(entry).encode())
@@ -82,6 +85,7 @@ class SessionStore:
                 token=Secret(entry["token"]) if entry["token"] else None,
                 expires=float(entry["expires"]),
                 directory=entry["directory"],
+                context=entry["context"],
             )
         except (OSError, ValueError, KeyError, TypeError):
             # Without its cause: a JSON error carries the document, and with it the token.

@@ -11,15 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ciplug.errors import UsageError
+from ciplug.manifest import MAX_DEADLINE
 from ciplug.net.tls import TlsSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MANIFEST = "ciplug.toml"
-MAX_DEADLINE = 600.0
-"""Seconds. No vault traffic of one command may take longer."""
-
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"", "0", "false", "no", "off"})
 
@@ -47,11 +45,11 @@ def environment() -> dict[str, str]:
     return dict(os.environ)
 
 
-def load(env: Mapping[str, str]) -> Settings:
-    """Settings from `env`; ``UsageError`` names the variable that cannot be used."""
+def load(env: Mapping[str, str], manifest: str = "") -> Settings:
+    """Settings from `env`, with `manifest` before its own; ``UsageError`` names the variable that cannot be used."""
     return Settings(
         env=env,
-        manifest=Path(env.get("CIPLUG_MANIFEST") or MANIFEST),
+        manifest=Path(manifest or env.get("CIPLUG_MANIFEST") or MANIFEST),
         job=env.get("CIPLUG_JOB", ""),
         addresses=tuple(part.strip() for part in _vault(env, "ADDR").split(",") if part.strip()),
         namespace=_vault(env, "NAMESPACE"),

@@ -1,4 +1,4 @@
-"""What SIGINT, SIGTERM and SIGHUP mean while ciplug itself works: end, but clean up first.
+"""What SIGINT, SIGTERM, SIGHUP and SIGQUIT mean while ciplug itself works: end, but clean up first.
 
 A signal raises ``Interrupted`` in the main thread, once: whatever cleans up behind it is not interrupted again. Inside
 a shield (from a login to its revocation) a signal is only remembered, except in the parts marked ``interruptible``. The
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 ENDING = tuple(
-    number for name in ("SIGINT", "SIGTERM", "SIGHUP") if (number := getattr(signal, name, None)) is not None
+    number for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT") if (number := getattr(signal, name, None)) is not None
 )
-"""The signals that ask a process to end; SIGHUP exists on POSIX only."""
+"""The signals that ask a process to end; SIGHUP and SIGQUIT exist on POSIX only."""
 
 
 class Signals:

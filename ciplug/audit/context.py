@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from ciplug.hosts.checkout import Checkout
-    from ciplug.hosts.facts import Host
+    from ciplug.hosts.facts import Checkout, Host
 
 _ACTOR = ("actor", "user_login")
 _REPOSITORY = ("repository", "project_path")

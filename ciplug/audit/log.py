@@ -63,7 +63,7 @@ class AuditLog:
         except OSError as err:
             message = f"the audit record could not be written to {self._sink}: {err.strerror}"
             if self._required:
-                raise AuditError(message, hint="make room or mend the path; nothing was handed over") from err
+                raise AuditError(message, hint="make room or mend the path") from err
             if not self._warned:
                 self._warned = True
                 self._warn(message)

@@ -10,7 +10,7 @@ import click
 from ciplug import __version__, process, settings
 from ciplug.cli import report
 from ciplug.cli.invocation import Invocation
-from ciplug.errors import CiplugError, Interrupted
+from ciplug.errors import CiplugError, CommandError, Interrupted
 from ciplug.signals import Signals
 
 if TYPE_CHECKING:
@@ -66,20 +66,17 @@ def group(ctx: click.Context, manifest: str | None) -> None:
     error, 5 vault not reachable, 6 denied, 7 secret missing, 8 not masked or handed over, 11 audit, 20 findings.
     `run` passes on the command's status; its own failures are 125, 126 (not runnable) and 127 (not found).
     """
-    if manifest:
-        ctx.obj.env["CIPLUG_MANIFEST"] = manifest
+    ctx.obj.manifest = manifest or ""
 
 
 def run_command_line(arguments: Sequence[str]) -> int:
     """Run one command; the exit status, one per cause (see ``ciplug.errors``)."""
-    process.prepare()
+    missing = process.prepare()
     with Signals() as signals:
-        invocation = Invocation(env=settings.environment(), signals=signals)
+        invocation = Invocation(env=settings.environment(), signals=signals, missing=missing)
         try:
             status = group.main(args=list(arguments), prog_name="ciplug", standalone_mode=False, obj=invocation)
             signals.check()
-        except SystemExit:
-            raise
         except BaseException as err:  # noqa: BLE001  # the one broad except: whatever it is, no value may be shown
             return _status(err, OWN_FAILURE_OF_RUN if invocation.command == "run" else None)
     return status if isinstance(status, int) else 0
@@ -94,7 +91,7 @@ def _status(err: BaseException, own: int | None) -> int:
             return 130
         case CiplugError():
             report.failure(err)
-            return getattr(err, "status", own or err.exit_code)
+            return err.status if isinstance(err, CommandError) else own or err.exit_code
         case click.exceptions.NoArgsIsHelpError():
             err.show()
             return 2

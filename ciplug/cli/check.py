@@ -24,7 +24,7 @@ def command(invocation: Invocation, output: str, *, schema: bool) -> None:
     if schema:
         click.echo(json.dumps(manifest.schema(), indent=2))
         return
-    path = settings.load(invocation.env).manifest
+    path = settings.load(invocation.env, invocation.manifest).manifest
     try:
         found = manifest.load(path)
     except manifest.ManifestProblems as err:

@@ -11,8 +11,13 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, kw_only=True)
 class Invocation:
-    """The process environment, never shown, the signal handlers, and the command's name once it is known."""
+    """The process environment, never shown; the signal handlers; which standard streams were closed at the start.
+
+    `command` is the command's name once it is known, `manifest` the option of that name.
+    """
 
     env: dict[str, str] = field(repr=False)
     signals: Signals
+    missing: frozenset[int] = frozenset()
     command: str = ""
+    manifest: str = ""

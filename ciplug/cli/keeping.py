@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ciplug.cli import report
 from ciplug.sessions import OpenSession
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ciplug.cli.wiring import Task
     from ciplug.pipeline import Delivery
     from ciplug.private import PrivateDirectory
@@ -27,9 +29,19 @@ def keep_open(task: Task, found: Delivery, directory: PrivateDirectory | None) -
             token=found.session.token if leased and found.session.ours else None,
             expires=0.0 if ttl is None else time.time() + ttl,
             directory=str(directory.path) if directory else "",
+            context=_context(task, found),
         )
     )
     kept = " and ".join(what for what, is_kept in (("leases", leased), ("secret files", directory)) if is_kept)
     report.say(f"{kept} stay until `ciplug revoke`")
-    found.keep = leased
+    if leased:
+        found.login.keep()
     return name
+
+
+def _context(task: Task, found: Delivery) -> Mapping[str, Mapping[str, Any]]:
+    """Who opened the session and where, so that its end is recorded without asking for an identity again."""
+    if not task.steps.audit.enabled:
+        return {}
+    context = task.steps.context(found.identity)
+    return {"who": context.who, "where": context.where, "vault": context.vault}

@@ -9,8 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ciplug.redact import hideable
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ciplug.errors import CiplugError, Interrupted
+    from ciplug.values import Delivered
 
 
 def say(message: str) -> None:
@@ -26,6 +31,13 @@ def warn(message: str) -> None:
     say(f"warning: {message}")
 
 
+def warn_unmasked(values: Sequence[Delivered]) -> None:
+    """Name what is too short to be hidden: masking it would blank the log without hiding anything."""
+    short = [item.grant.name for item in values if not hideable(item.value.reveal())]
+    if short:
+        warn(f"too short to be hidden in the output: {', '.join(short)}")
+
+
 def failure(error: CiplugError) -> None:
     """Its notes, its lines where it has several, and last its cause with what to do next."""
     for note in getattr(error, "__notes__", ()):
@@ -36,14 +48,14 @@ def failure(error: CiplugError) -> None:
             say(line)
         summary = f"{1 + len(more)} problems, listed above"
     hint = f". Next: {error.hint}" if error.hint else ""
-    say(f"error: {error.cause}: {summary.rstrip('.')}{hint}")
+    say(f"error: {error.cause}: {summary.removesuffix('.')}{hint}")
 
 
 def usage(error: click.ClickException) -> None:
     """A wrong command line, in the same form."""
     context = getattr(error, "ctx", None)
     where = f". Next: see `{context.command_path} --help`" if context else ""
-    say(f"error: usage: {error.format_message().rstrip('.')}{where}")
+    say(f"error: usage: {error.format_message().removesuffix('.')}{where}")
 
 
 def interrupted(error: Interrupted) -> int:

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 import click
 
 from ciplug import settings
+from ciplug.audit import Context
 from ciplug.cli import report
-from ciplug.cli.wiring import open_store, revoke_session
+from ciplug.cli.wiring import open_audit, open_store, revoke_session
 from ciplug.errors import CiplugError
 
 if TYPE_CHECKING:
     from ciplug.cli.invocation import Invocation
-    from ciplug.sessions import SessionStore
+    from ciplug.sessions import OpenSession, SessionStore
+    from ciplug.settings import Settings
 
 
 @click.command("revoke")
@@ -24,7 +26,7 @@ def command(invocation: Invocation) -> None:
 
     A session that cannot be ended is reported with its remaining life and kept for another try.
     """
-    found = settings.load(invocation.env)
+    found = settings.load(invocation.env, invocation.manifest)
     store = open_store(found)
     failures: list[CiplugError] = []
     with invocation.signals.shielded():
@@ -39,10 +41,23 @@ def command(invocation: Invocation) -> None:
         raise failures[-1]
 
 
-def _end(store: SessionStore, name: str, found: settings.Settings) -> None:
+def _end(store: SessionStore, name: str, found: Settings) -> None:
+    """End one open session: its files, its token, and last the note of it."""
     session = store.load(name)
     store.remove_files(session)
     expired = 0 < session.expires < time.time()
     if session.token is not None and not expired:
-        revoke_session(found, session, session.token)
-    store.forget(name)
+        try:
+            revoke_session(found, session, session.token)
+        except CiplugError as err:
+            _record(found, session, err.cause)
+            raise
+        store.forget(name)
+        _record(found, session, "ok")
+    else:
+        store.forget(name)
+
+
+def _record(found: Settings, session: OpenSession, outcome: str) -> None:
+    context = Context(command="revoke", **session.context)
+    open_audit(found).write(context, [{"event": "revoke", "outcome": outcome}])

@@ -12,13 +12,10 @@ from ciplug.inject.child import GRACE, Child
 from ciplug.inject.environment import child_environment
 from ciplug.inject.files import secret_files
 from ciplug.pipeline import deliver
-from ciplug.redact import LiteralKernel, StreamFilter, forms, hideable
+from ciplug.redact import LiteralKernel, StreamFilter, forms
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from ciplug.cli.invocation import Invocation
-    from ciplug.values import Delivered
 
 
 @click.command("run", context_settings={"allow_interspersed_args": False})
@@ -47,7 +44,7 @@ def command(
         deliver(task.steps, task.grant) as found,
     ):
         kernel = LiteralKernel(forms(secret.reveal() for secret in found.to_mask))
-        _warn_unmasked(found.values)
+        report.warn_unmasked(found.values)
         with secret_files(found.values, invocation.env) as values:
             invocation.signals.check()
             child = Child(
@@ -59,10 +56,3 @@ def command(
                 pending=lambda: invocation.signals.pending,
             )
             return child.run()
-
-
-def _warn_unmasked(values: Sequence[Delivered]) -> None:
-    """Name what is too short to be hidden: masking it would blank the log without hiding anything."""
-    short = [item.grant.name for item in values if not hideable(item.value.reveal())]
-    if short:
-        report.warn(f"too short to be hidden in the output: {', '.join(short)}")

@@ -16,9 +16,11 @@ from ciplug.audit import AuditLog, Context, describe
 from ciplug.cli import report
 from ciplug.errors import UsageError
 from ciplug.identity.github import GitHubIdentity
+from ciplug.identity.gitlab import GitLabIdentity
 from ciplug.identity.given import GivenIdentity
+from ciplug.identity.jenkins import JenkinsIdentity
 from ciplug.identity.person import PersonIdentity
-from ciplug.identity.variable import GitLabIdentity, JenkinsIdentity, names
+from ciplug.identity.variable import names
 from ciplug.net.proxy import ProxySettings
 from ciplug.net.transport import Transport
 from ciplug.pipeline import Steps
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from ciplug.cli.invocation import Invocation
     from ciplug.contracts import IdentitySource
     from ciplug.hosts import Host
-    from ciplug.hosts.checkout import Checkout
+    from ciplug.hosts.facts import Checkout
     from ciplug.manifest import JobGrant, Manifest
     from ciplug.sessions import OpenSession, SessionStore
     from ciplug.settings import Settings
@@ -67,7 +69,7 @@ def open_task(
     command: str, invocation: Invocation, *, job: str | None, environment: str | None, whole: bool = False
 ) -> Iterator[Task]:
     """What `command` needs to work on one job; with `whole` and no job, on the whole catalogue of an environment."""
-    found = settings.load(invocation.env)
+    found = settings.load(invocation.env, invocation.manifest)
     declared = manifest.load(found.manifest)
     host = hosts.detect(found.env)
     grant = (
@@ -85,11 +87,7 @@ def open_task(
             host=host,
             steps=_steps(command, invocation, found, declared, host, grant, client),
             client=client,
-            secret_zero=tuple(
-                name + suffix
-                for name in names(found.id_token_variable, declared.vault.audience)
-                for suffix in ("", "_FILE")
-            ),
+            secret_zero=names(found.id_token_variable, declared.vault.audience),
         )
     finally:
         transport.close()
@@ -107,6 +105,11 @@ def open_store(found: Settings) -> SessionStore:
     else:
         root = next(iter(roots(found.env)), Path("/tmp")) / f"ciplug-{os.getuid()}"  # noqa: S108  # checked to be ours
     return SessionStore(root, host, found.manifest)
+
+
+def open_audit(found: Settings) -> AuditLog:
+    """The audit log that the environment asks for; ``AuditError`` where it is required and has nowhere to go."""
+    return AuditLog(found.audit, required=found.audit_required, warn=report.warn, version=__version__)
 
 
 def revoke_session(found: Settings, session: OpenSession, token: Secret) -> None:
@@ -159,7 +162,7 @@ def _steps(
             return Session.from_token(client, identity.token)
         if not role:
             raise UsageError("an ID token logs in to a job's role, and no job was chosen", hint="choose one with --job")
-        return login(client, vault.auth_mount, role, identity.token, sleep=invocation.signals.sleep)
+        return login(client, vault.auth_mount_for(host.kind), role, identity.token, sleep=invocation.signals.sleep)
 
     def context(identity: Identity) -> Context:
         return describe(
@@ -178,7 +181,7 @@ def _steps(
         audience=vault.audience,
         login=log_in,
         hurry=lambda: _hurry(client),
-        audit=AuditLog(found.audit, required=found.audit_required, warn=report.warn, version=__version__),
+        audit=open_audit(found),
         context=context,
         signals=invocation.signals,
         warn=report.warn,

@@ -5,24 +5,14 @@ GitPython is imported on the first call, so that commands which never ask do not
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ciplug.errors import HandOverError
-from ciplug.hosts.facts import without_credentials
+from ciplug.hosts.facts import Checkout, without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checkout:
-    """Facts of a git working tree; empty strings where git does not say."""
-
-    repository: str = ""
-    commit: str = ""
-    ref: str = ""
 
 
 def describe(folder: Path) -> Checkout:

@@ -1,22 +1,29 @@
-"""What every host says of itself and of the run, in one shape."""
+"""What every host says of itself and of the run, and what a git checkout says, in one shape each."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ciplug.contracts import Masker
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Host:
     """One CI run as its host describes it; empty strings where the host does not say.
 
-    `kind` is the word in audit records; `temp` is a directory the host clears when the job ends.
+    `kind` is the word in audit records; `temp` is a directory the host clears when the job ends; `masker` makes what
+    tells the host to mask, given how to write to it, and is ``None`` where a running job cannot.
     """
 
     kind: str
     label: str
     ci: bool = True
-    masks: bool = False
+    masker: Callable[[Callable[[bytes], None]], Masker] | None = None
     job: str = ""
     run: str = ""
     actor: str = ""
@@ -24,6 +31,15 @@ class Host:
     commit: str = ""
     ref: str = ""
     temp: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkout:
+    """Facts of a git working tree; empty strings where git does not say."""
+
+    repository: str = ""
+    commit: str = ""
+    ref: str = ""
 
 
 def without_credentials(url: str) -> str:

@@ -25,7 +25,7 @@ def detect(env: Mapping[str, str]) -> Host | None:
     return Host(
         kind="github",
         label="GitHub Actions",
-        masks=True,
+        masker=ActionsMasker,
         job=env.get("GITHUB_JOB", ""),
         run=env.get("GITHUB_RUN_ID", "") + (f"/{attempt}" if attempt else ""),
         actor=env.get("GITHUB_ACTOR", ""),

@@ -1,4 +1,4 @@
-"""The environment a child gets: what it is granted, without what would let it fetch more (design rule 4)."""
+"""The environment a child gets: what it is granted, without what would let it fetch more."""
 
 from __future__ import annotations
 

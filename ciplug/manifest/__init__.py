@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from ciplug.manifest.address import address_problem
-from ciplug.manifest.grant import JobGrant, grant, grant_all, grants, known_names
-from ciplug.manifest.model import Claim, Environment, Job, Manifest, Project, SecretSpec, Target, Vault
+from ciplug.manifest.grant import JobGrant, grant, grant_all
+from ciplug.manifest.model import MAX_DEADLINE, Environment, Job, Manifest, Project, SecretSpec, Target, Vault
 from ciplug.manifest.names import name_problem
 from ciplug.manifest.parse import load, parse
 from ciplug.manifest.problems import ManifestProblems, Problem
 from ciplug.manifest.refs import Ref, RefError
 
 __all__ = [
-    "Claim",
+    "MAX_DEADLINE",
     "Environment",
     "Job",
     "JobGrant",
@@ -29,8 +29,6 @@ __all__ = [
     "address_problem",
     "grant",
     "grant_all",
-    "grants",
-    "known_names",
     "load",
     "name_problem",
     "parse",

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ciplug.manifest.problems import quoted
-from ciplug.manifest.refs import is_within, scope_problem
+from ciplug.manifest.scope import is_within, scope_problem
 
 if TYPE_CHECKING:
+    from ciplug.manifest.lines import KeyPath
     from ciplug.manifest.model import Manifest
-    from ciplug.manifest.problems import Findings, KeyPath
+    from ciplug.manifest.problems import Findings
     from ciplug.manifest.refs import Ref
 
 

@@ -13,6 +13,9 @@ FORBIDDEN: Final = frozenset('?#%*+\\"{}')
 RESERVED_SEGMENT: Final = ".ciplug"
 """Where ciplug keeps its own ledgers, below an environment's path."""
 
+VAULT_MOUNTS: Final = ("sys", "auth", "cubbyhole", "identity")
+"""Mounts that every vault keeps for itself."""
+
 LONGEST_NAME: Final = 64
 LONGEST_JOB: Final = 255
 """Characters; GitLab's own limit for the name of a job. GitHub's matrix jobs have long names as well."""
@@ -49,8 +52,8 @@ def character_problem(text: str, forbidden: frozenset[str]) -> str | None:
 
 def mount_problem(text: str) -> str | None:
     """The path of the KV engine: any path but those the vault keeps for itself."""
-    if text.partition("/")[0] in ("sys", "auth", "cubbyhole", "identity"):
-        return "must not be one of the vault's own mounts: sys, auth, cubbyhole, identity"
+    if text.partition("/")[0] in VAULT_MOUNTS:
+        return f"must not be one of the vault's own mounts: {', '.join(VAULT_MOUNTS)}"
     return path_problem(text)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ciplug.errors import UsageError
 from ciplug.manifest.problems import quoted, suggest
+from ciplug.manifest.scope import resolve
 from ciplug.values import Grant
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def grant(manifest: Manifest, job: str, environment: str | None = None) -> JobGr
         job=job,
         environment=manifest.environments[chosen],
         role=found.role,
-        grants=grants(manifest, chosen, found.secrets),
+        grants=_grants(manifest, chosen, found.secrets),
     )
 
 
@@ -49,26 +50,21 @@ def grant_all(manifest: Manifest, environment: str | None = None) -> JobGrant:
         job=None,
         environment=manifest.environments[chosen],
         role=None,
-        grants=grants(manifest, chosen, manifest.secrets),
+        grants=_grants(manifest, chosen, manifest.secrets),
     )
 
 
-def grants(manifest: Manifest, environment: str, names: Iterable[str]) -> tuple[Grant, ...]:
+def _grants(manifest: Manifest, environment: str, names: Iterable[str]) -> tuple[Grant, ...]:
     """The secrets `names` as they are in `environment`, without those that do not exist there."""
     place = manifest.environments[environment]
     specs = (manifest.secrets[name] for name in names)
     return tuple(_grant(spec, manifest, place) for spec in specs if spec.is_in(environment))
 
 
-def known_names(manifest: Manifest) -> frozenset[str]:
-    """Every variable name of the catalogue, granted or not."""
-    return frozenset(manifest.secrets)
-
-
 def _grant(spec: SecretSpec, manifest: Manifest, environment: Environment) -> Grant:
     return Grant(
         name=spec.name,
-        record=spec.ref.resolve(manifest.vault, environment),
+        record=resolve(spec.ref, manifest.vault, environment),
         pointer=spec.ref.pointer,
         as_file=spec.as_file,
         base64=spec.base64,

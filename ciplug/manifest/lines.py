@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import tomllib
 from bisect import bisect_left
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from ciplug.manifest.problems import KeyPath
+KeyPath = tuple[str | int, ...]
+"""Keys from the root of the document down to a value; an integer is an index into an array, from 0."""
 
 _DEEPEST = 8
 """Keys below this depth get the line of their ancestor; a manifest has four levels and its options."""

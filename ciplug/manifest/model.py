@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from ciplug.errors import UsageError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -20,22 +22,37 @@ DEFAULT_KV_VERSION = 2
 DEFAULT_DEADLINE = 30.0
 """Seconds."""
 
+MAX_DEADLINE = 600.0
+"""Seconds; also what ``CIPLUG_DEADLINE`` may ask for at most."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vault:
     """Where the vault is and how it is laid out. `deadline` is in seconds; `addresses` have no trailing slash.
 
-    `addresses` is empty where the manifest leaves them to the environment.
+    `addresses` is empty where the manifest leaves them to the environment. `auth_mounts` is by host kind; `auth_mount`
+    is for the kinds it does not name, empty where the manifest gives none.
     """
 
     addresses: tuple[str, ...] = ()
     namespace: str | None = None
     auth_mount: str = DEFAULT_AUTH_MOUNT
+    auth_mounts: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     audience: str
     kv_mount: str = DEFAULT_KV_MOUNT
     kv_version: int = DEFAULT_KV_VERSION
     shared: tuple[str, ...] = ()
     deadline: float = DEFAULT_DEADLINE
+
+    def auth_mount_for(self, kind: str) -> str:
+        """The auth mount that jobs on a host of `kind` log in at; raises ``UsageError`` where there is none."""
+        mount = self.auth_mounts.get(kind, self.auth_mount)
+        if not mount:
+            raise UsageError(
+                f"vault.auth_mount names no mount for the host {kind}",
+                hint=f'add {kind} = "MOUNT" to vault.auth_mount, or default = "MOUNT" for every host it does not name',
+            )
+        return mount
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,7 @@ from ciplug.manifest.model import (
     DEFAULT_DEADLINE,
     DEFAULT_KV_MOUNT,
     DEFAULT_KV_VERSION,
+    MAX_DEADLINE,
     Claim,
     Environment,
     Project,
@@ -34,12 +35,12 @@ if TYPE_CHECKING:
 
     from ciplug.manifest.table import Table
 
-LONGEST_DEADLINE = 600
-"""Seconds."""
-
 _VAULT_KEYS = (
     "address", "namespace", "auth_mount", "audience", "kv_mount", "kv_version", "shared", "deadline",
 )  # fmt: skip
+_AUTH_MOUNT_KEYS = ("github", "gitlab", "jenkins", "ci", "terminal", "default")
+"""Every kind of host that `hosts.detect` knows, and all others."""
+
 _PROJECT_KEYS = ("name", "github", "github_id", "gitlab", "jenkins")
 
 
@@ -49,10 +50,12 @@ def read_vault(root: Table) -> Vault:
     if "vault" not in root:
         return Vault(audience="")
     table.only(*_VAULT_KEYS)
+    auth_mount, auth_mounts = _auth_mounts(table)
     return Vault(
         addresses=_addresses(table),
         namespace=table.text("namespace", path_problem),
-        auth_mount=table.text("auth_mount", auth_mount_problem) or DEFAULT_AUTH_MOUNT,
+        auth_mount=auth_mount,
+        auth_mounts=auth_mounts,
         audience=table.text("audience", audience_problem, required=True) or "",
         kv_mount=table.text("kv_mount", mount_problem) or DEFAULT_KV_MOUNT,
         kv_version=table.number("kv_version", int, low=1, high=2) or DEFAULT_KV_VERSION,
@@ -97,12 +100,26 @@ def _addresses(table: Table) -> tuple[str, ...]:
     return tuple(dict.fromkeys(normal_address(address) for address in addresses or ()))
 
 
+def _auth_mounts(table: Table) -> tuple[str, Mapping[str, str]]:
+    """The mount of hosts that are not named, empty where a table gives none, and the mounts by host kind."""
+    given = table.take("auth_mount", str, dict, instead="a string or a table of strings by host")
+    if not isinstance(given, dict):
+        mount = table.text("auth_mount", auth_mount_problem) if isinstance(given, str) else None
+        return mount or DEFAULT_AUTH_MOUNT, MappingProxyType({})
+    if not given:
+        table.problem("must name a mount", "auth_mount")
+    mounts = table.table("auth_mount")
+    mounts.only(*_AUTH_MOUNT_KEYS)
+    found = {key: mounts.text(key, auth_mount_problem) or "" for key in _AUTH_MOUNT_KEYS if key in mounts}
+    return found.pop("default", ""), MappingProxyType(found)
+
+
 def _deadline(table: Table) -> float:
     value = table.take("deadline", float, int, instead="a number of seconds")
     if value is None:
         return DEFAULT_DEADLINE
-    if not 0 < value <= LONGEST_DEADLINE:
-        table.problem(f"must be above 0 and at most {LONGEST_DEADLINE} seconds", "deadline")
+    if not 0 < value <= MAX_DEADLINE:
+        table.problem(f"must be above 0 and at most {MAX_DEADLINE:g} seconds", "deadline")
         return DEFAULT_DEADLINE
     return float(value)
 

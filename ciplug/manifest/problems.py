@@ -10,8 +10,7 @@ from ciplug.errors import ManifestError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-KeyPath = tuple[str | int, ...]
-"""Keys from the root of the document down to a value; an integer is an index into an array, from 0."""
+    from ciplug.manifest.lines import KeyPath
 
 LONGEST_ECHO = 80
 """Characters. Anything longer is not repeated in a message: it may be a secret pasted by mistake."""

@@ -1,18 +1,11 @@
-"""Refs: ``[mount:]path[@version]#field``, where one secret's value is in the vault, and no way out of its scope."""
+"""Refs: ``[mount:]path[@version]#field``, where one secret's value is in the vault."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from ciplug.errors import ManifestError
 from ciplug.manifest.grammar import character_problem, line_problem, path_problem
-from ciplug.values import Record
 
-if TYPE_CHECKING:
-    from ciplug.manifest.model import Environment, Vault
-
-_VAULT_MOUNTS = ("sys", "auth", "cubbyhole", "identity")
 _LONGEST_VERSION = 9
 
 
@@ -60,48 +53,6 @@ class Ref:
         plain = len(self.pointer) == 1 and not self.pointer[0].startswith("/") and not _ends_in_version(self.pointer[0])
         field = self.pointer[0] if plain else "".join(f"/{_escaped(key)}" for key in self.pointer)
         return f"{mount}{self.path}{version}#{field}"
-
-    def resolve(self, vault: Vault, environment: Environment) -> Record:
-        """The record this ref means in `environment`; raises ``ManifestError`` where it would leave its scope."""
-        problem = scope_problem(self, vault)
-        if problem:
-            raise ManifestError(f"{self}: {problem}")
-        if self.mount is not None:
-            return Record(mount=self.mount, path=self.path, engine="other")
-        path = self.path if self.from_root else f"{environment.path}/{self.path}"
-        return Record(
-            mount=vault.kv_mount, path=path, engine="kv2" if vault.kv_version == 2 else "kv1", version=self.version
-        )
-
-
-def scope_problem(ref: Ref, vault: Vault) -> str | None:
-    """Why `ref` may not be used with `vault`: it leaves its environment, or asks the KV engine for what it has not."""
-    if ref.mount is not None:
-        return _engine_problem(ref.mount, ref.path, vault.kv_mount)
-    if ref.from_root and not any(is_within(ref.path, shared) for shared in vault.shared):
-        return "must be inside one of vault.shared: // may not reach into environments"
-    if ref.version is not None and vault.kv_version == 1:
-        return "must not pin a version: kv_version = 1 keeps none"
-    return None
-
-
-def is_within(path: str, parent: str) -> bool:
-    """Whether `path` is `parent` or below it, by whole segments."""
-    return path == parent or path.startswith(f"{parent}/")
-
-
-def _engine_problem(mount: str, path: str, kv_mount: str) -> str | None:
-    # Compared as one path: with kv_mount = "team/kv", the ref team:kv/data/x would address the KV engine as well.
-    if is_within(f"{mount}/{path}", kv_mount):
-        return "must not name the KV mount: write the path alone, relative to the environment"
-    if mount == "identity" and path.startswith("oidc/token/"):
-        return None
-    # Any segment: a mount may be preceded by the path of a namespace, as in acme/sys.
-    if any(segment in _VAULT_MOUNTS for segment in mount.split("/")):
-        return (
-            "must not name one of the vault's own mounts: sys, auth, cubbyhole, identity (but for identity:oidc/token/)"
-        )
-    return None
 
 
 def _checked(path: str, what: str = "the path") -> str:

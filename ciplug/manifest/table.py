@@ -13,7 +13,8 @@ from ciplug.manifest.problems import quoted
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from ciplug.manifest.problems import Findings, KeyPath
+    from ciplug.manifest.lines import KeyPath
+    from ciplug.manifest.problems import Findings
 
     Check = Callable[[str], str | None]
 

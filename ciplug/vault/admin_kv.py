@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any, Literal
 
+from ciplug.errors import VaultError
 from ciplug.vault.admin_route import route
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+
+_UPGRADE_SECONDS = 10.0
 
 
 class KvAdmin:
@@ -17,9 +22,24 @@ class KvAdmin:
         self._client = client
 
     def mount(self, mount: str, *, version: Literal[1, 2] = 2) -> None:
-        """Mount a new engine (``POST /v1/sys/mounts/{mount}``)."""
+        """Mount a new engine (``POST /v1/sys/mounts/{mount}``), ready to be written when this returns."""
         with route(f"POST /v1/sys/mounts/{mount}"):
             self._client.sys.enable_secrets_engine("kv", path=mount, options={"version": str(version)})
+        if version == 2:
+            self._await_upgrade(mount)
+
+    def _await_upgrade(self, mount: str) -> None:
+        """``GET /v1/{mount}/config`` until it answers: a new v2 engine says 400 ("Upgrading …") for a moment."""
+        until = time.monotonic() + _UPGRADE_SECONDS
+        while True:
+            try:
+                with route(f"GET /v1/{mount}/config"):
+                    self._client.secrets.kv.v2.read_configuration(mount_point=mount)
+            except VaultError:
+                if time.monotonic() > until:
+                    raise
+            else:
+                return
 
     def write(self, mount: str, path: str, data: Mapping[str, object]) -> int:
         """Write a record on a v2 mount and give its new version (``POST /v1/{mount}/data/{path}``)."""

@@ -9,9 +9,10 @@ import pytest
 
 from ciplug.errors import IdentityError
 from ciplug.identity.github import GitHubIdentity
+from ciplug.identity.gitlab import GitLabIdentity
 from ciplug.identity.given import GivenIdentity
+from ciplug.identity.jenkins import JenkinsIdentity
 from ciplug.identity.person import PersonIdentity
-from ciplug.identity.variable import GitLabIdentity, JenkinsIdentity
 from ciplug.net.transport import Transport
 from ciplug.standins.claims import github_claims
 from ciplug.standins.issuer import Issuer

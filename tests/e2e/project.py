@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import secrets
-import time
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from ciplug.errors import VaultError
 from ciplug.vault.admin_auth import JwtRole
 
 if TYPE_CHECKING:
@@ -166,21 +163,10 @@ def _write_manifest(project: Project) -> None:
 
 def _fill(project: Project) -> None:
     project.admin.kv.mount(project.kv_mount)
-    _await_first_write(project)
     for environment, values in project.values.items():
         project.put(f"app/{environment}/db", {"url": values["DATABASE_URL"]})
     project.put("app/prod/stripe", {"secret_key": project.values["prod"]["STRIPE_SECRET_KEY"]})
     project.put("common/npm", {"token": project.values["dev"]["NPM_TOKEN"]})
-
-
-def _await_first_write(project: Project) -> None:
-    """A new KV v2 mount answers 400 for a moment ("Upgrading from non-versioned to versioned data")."""
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        with suppress(VaultError):
-            project.put("ready", {})
-            return
-    raise RuntimeError(f"the mount {project.kv_mount} did not become ready")
 
 
 def _let_in(project: Project, issuer: Issuer) -> None:

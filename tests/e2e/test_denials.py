@@ -108,7 +108,7 @@ def test_only_an_optional_secret_may_be_absent(project: Project, ciplug: RunsCip
 
 TOKENS: dict[str, tuple[dict[str, object], dict[str, Any], tuple[str, ...]]] = {
     "expired": ({}, {"lifetime": -120}, ("expired", "clock")),
-    "wrong claim": ({"repository": "acme/fork"}, {}, ('"repository"', "ciplug doctor")),
+    "wrong claim": ({"repository": "acme/fork"}, {}, ('claim "repository"', 'the token has repository "acme/fork"')),
     "wrong issuer": ({"iss": "https://elsewhere"}, {}, ("issuer",)),
     "unknown key": ({}, {"headers": {"kid": "another"}}, ("signature",)),
 }

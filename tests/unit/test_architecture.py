@@ -144,7 +144,7 @@ RULES = {
             imports("subprocess", "multiprocessing", "pty", "asyncio", "concurrent.futures.ProcessPoolExecutor"),
             uses("os.fork*", "os.exec*", "os.spawn*", "os.posix_spawn*", "os.system", "os.popen", "os.startfile"),
         ),
-        ("inject/child.py", "standins/openbao.py", "demo/story.py"),
+        ("inject/start.py", "standins/openbao.py", "demo/story.py"),
         (
             "import subprocess",
             "from subprocess import Popen",
@@ -344,7 +344,7 @@ def test_every_module_is_named_for_what_it_does() -> None:
     }
 
 
-MAX_LINES = 300
+MAX_LINES = 250
 
 
 def too_long(sources: dict[str, str]) -> dict[str, int]:

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ciplug.errors import HandOverError
-from ciplug.inject.child import Child, CommandError
+from ciplug.errors import CommandError, HandOverError
+from ciplug.inject.child import Child
 from ciplug.redact import LiteralKernel, StreamFilter, forms
 from tests.fakes.sinks import pipes, replaced
 from tests.leaks import assert_no_leak

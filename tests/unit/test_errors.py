@@ -20,6 +20,7 @@ TABLE = {
     errors.MissingError: (7, "missing"),
     errors.HandOverError: (8, "hand-over"),
     errors.AuditError: (11, "audit"),
+    errors.CommandError: (8, "command"),
     errors.FindingsError: (20, "findings"),
 }
 

@@ -16,9 +16,11 @@ from hypothesis import strategies as st
 from ciplug.errors import IdentityError
 from ciplug.identity import check_audience, check_only_if, evidence, resolve
 from ciplug.identity.claims import MAX_TOKEN, id_token, show
+from ciplug.identity.gitlab import GitLabIdentity
 from ciplug.identity.given import GivenIdentity
+from ciplug.identity.jenkins import JenkinsIdentity
 from ciplug.identity.person import PersonIdentity
-from ciplug.identity.variable import GitLabIdentity, JenkinsIdentity, fallback_name, names
+from ciplug.identity.variable import fallback_name, names
 from ciplug.values import IdToken, VaultToken
 from tests.leaks import assert_no_leak
 

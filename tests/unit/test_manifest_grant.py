@@ -127,7 +127,3 @@ def test_person_must_choose_an_environment_that_exists(text: str, environment: s
         manifest.grant_all(manifest.parse(text, "m"), environment)
     assert str(caught.value) == message
     assert caught.value.hint
-
-
-def test_known_names_are_the_whole_catalogue() -> None:
-    assert manifest.known_names(READ) == {"URL", "NPM_TOKEN", "LIVE_KEY", "PG_USER"}

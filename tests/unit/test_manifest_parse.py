@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ciplug import manifest
-from ciplug.errors import ManifestError
+from ciplug import hosts, manifest
+from ciplug.errors import ManifestError, UsageError
 from ciplug.manifest import ManifestProblems, Ref
 
 if TYPE_CHECKING:
@@ -171,15 +171,60 @@ def test_smallest_manifest_gets_the_documented_defaults() -> None:
     read = manifest.parse('version = 1\n[vault]\naudience = "v"\n', "m")
     vault = read.vault
     assert (vault.addresses, vault.namespace, vault.auth_mount, vault.kv_mount) == ((), None, "jwt", "secret")
-    assert (vault.kv_version, vault.shared, vault.deadline) == (2, (), 30.0)
+    assert (vault.kv_version, vault.shared, vault.deadline, vault.auth_mounts) == (2, (), 30.0, {})
     assert read.project is None
     assert [dict(table) for table in (read.environments, read.secrets, read.jobs, read.targets)] == [{}] * 4
+
+
+HOSTS = {
+    "github": {"GITHUB_ACTIONS": "true"},
+    "gitlab": {"GITLAB_CI": "true", "CI": "true"},
+    "jenkins": {"JENKINS_URL": "https://ci.acme.dev/", "BUILD_NUMBER": "1"},
+    "ci": {"CI": "true"},
+    "terminal": {},
+}
+
+
+def vault_of(auth_mount: str) -> manifest.Vault:
+    return manifest.parse(small('audience = "vault"', f'audience = "v"\nauth_mount = {auth_mount}'), "m").vault
+
+
+def test_one_auth_mount_is_that_of_every_host() -> None:
+    vault = vault_of('"team/jwt"')
+    assert (vault.auth_mount, vault.auth_mounts) == ("team/jwt", {})
+    assert {vault.auth_mount_for(kind) for kind in HOSTS} == {"team/jwt"}
+
+
+def test_auth_mounts_are_by_host_with_one_for_the_others() -> None:
+    vault = vault_of('{ github = "jwt-a", default = "jwt-b", jenkins = "team/jwt" }')
+    assert (vault.auth_mount, vault.auth_mounts) == ("jwt-b", {"github": "jwt-a", "jenkins": "team/jwt"})
+    mounts = [vault.auth_mount_for(kind) for kind in ("github", "gitlab", "jenkins", "ci", "terminal")]
+    assert mounts == ["jwt-a", "jwt-b", "team/jwt", "jwt-b", "jwt-b"]
+
+
+def test_a_host_without_an_auth_mount_is_refused_by_name() -> None:
+    vault = vault_of('{ github = "jwt", terminal = "oidc" }')
+    assert vault.auth_mount == ""
+    assert (vault.auth_mount_for("github"), vault.auth_mount_for("terminal")) == ("jwt", "oidc")
+    with pytest.raises(UsageError) as caught:
+        vault.auth_mount_for("gitlab")
+    assert str(caught.value) == "vault.auth_mount names no mount for the host gitlab"
+    assert 'gitlab = "MOUNT" to vault.auth_mount' in caught.value.hint
+    assert "default" in caught.value.hint
+
+
+@pytest.mark.parametrize(("kind", "env"), HOSTS.items())
+def test_every_host_that_is_detected_can_have_an_auth_mount(kind: str, env: dict[str, str]) -> None:
+    assert hosts.detect(env).kind == kind
+    assert vault_of(f'{{ {kind} = "mine" }}').auth_mount_for(kind) == "mine"
 
 
 def test_a_manifest_cannot_be_changed_after_reading() -> None:
     read = manifest.parse(SMALL, "m")
     with pytest.raises(TypeError):
         read.jobs["other"] = read.jobs["test"]  # type: ignore[index]  # that it cannot be done is the test
+    with pytest.raises(TypeError):
+        read.vault.auth_mounts["ci"] = "jwt"  # type: ignore[index]  # as above
 
 
 def test_addresses_lose_their_slash_and_their_doubles() -> None:

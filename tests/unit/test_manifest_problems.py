@@ -91,6 +91,56 @@ PROBLEMS = [
         'audience = "v"\nauth_mount = "auth/jwt"',
         "4: vault.auth_mount: must be written without the leading auth/",
     ),
+    (
+        'audience = "vault"',
+        'audience = "v"\nauth_mount = 1',
+        "4: vault.auth_mount: must be a string or a table of strings by host, not an integer",
+    ),
+    (
+        'audience = "vault"',
+        'audience = "v"\nauth_mount = ["jwt"]',
+        "4: vault.auth_mount: must be a string or a table of strings by host, not an array",
+    ),
+    (
+        'audience = "vault"',
+        'audience = "v"\nauth_mount = ""',
+        "4: vault.auth_mount: must not be empty or hold an empty segment",
+    ),
+    (
+        'audience = "vault"',
+        'audience = "v"\nauth_mount = {}',
+        "4: vault.auth_mount: must name a mount",
+    ),
+    (
+        'audience = "vault"',
+        'audience = "v"\nauth_mount = { github = "jwt", gitlabs = "x" }',
+        '4: vault.auth_mount.gitlabs: is not a known key (did you mean "gitlab"?)',
+    ),
+    (
+        'audience = "vault"',
+        'audience = "v"\nauth_mount = { GitHub = "jwt" }',
+        '4: vault.auth_mount.GitHub: is not a known key (did you mean "github"?)',
+    ),
+    (
+        'audience = "vault"',
+        'audience = "v"\nauth_mount = { ci = "jwt", terminal = 1 }',
+        "4: vault.auth_mount.terminal: must be a string, not an integer",
+    ),
+    (
+        'audience = "vault"',
+        'audience = "v"\nauth_mount = { default = "" }',
+        "4: vault.auth_mount.default: must not be empty or hold an empty segment",
+    ),
+    (
+        'audience = "vault"',
+        'audience = "v"\nauth_mount = { github = "jwt", jenkins = "../sys" }',
+        "4: vault.auth_mount.jenkins: must not hold the segments . or ..",
+    ),
+    (
+        'shared = ["common"]',
+        'shared = []\n[vault.auth_mount]\ngithub = "jwt"\ngitlab = "auth/jwt"',
+        "7: vault.auth_mount.gitlab: must be written without the leading auth/",
+    ),
     ('audience = "vault"', 'audience = "v"\nkv_version = 3', "4: vault.kv_version: must be 1 to 2"),
     (
         'audience = "vault"',
@@ -410,6 +460,26 @@ def test_problems_are_kept_for_programs() -> None:
 
 def test_another_version_is_not_judged_any_further() -> None:
     assert problems_of("version = 9\nfuture = 1\n") == ["1: version: this ciplug reads version 1"]
+
+
+def test_every_wrong_auth_mount_is_its_own_problem() -> None:
+    text = small(
+        'audience = "vault"', 'audience = "v"\nauth_mount = { github = "", gitlab = 1, vercel = "jwt", ci = "jwt" }'
+    )
+    assert problems_of(text) == [
+        "4: vault.auth_mount.vercel: is not a known key",
+        "4: vault.auth_mount.github: must not be empty or hold an empty segment",
+        "4: vault.auth_mount.gitlab: must be a string, not an integer",
+    ]
+
+
+def test_longest_deadline_is_the_one_that_is_exported() -> None:
+    at_most = f'audience = "v"\ndeadline = {manifest.MAX_DEADLINE}'
+    assert manifest.parse(small('audience = "vault"', at_most), "m").vault.deadline == manifest.MAX_DEADLINE
+    above = f'audience = "v"\ndeadline = {manifest.MAX_DEADLINE + 0.5}'
+    assert problems_of(small('audience = "vault"', above)) == [
+        f"4: vault.deadline: must be above 0 and at most {manifest.MAX_DEADLINE:g} seconds"
+    ]
 
 
 def test_vault_table_is_required() -> None:

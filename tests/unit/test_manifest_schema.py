@@ -46,7 +46,14 @@ GOOD: dict[str, Any] = {
     "vault": {
         "address": ["https://vault.acme.dev:8200", "http://127.0.0.1:8200/"],
         "namespace": "acme/team",
-        "auth_mount": "jwt",
+        "auth_mount": {
+            "github": "jwt",
+            "gitlab": "jwt-gitlab",
+            "jenkins": "team/jwt",
+            "ci": "jwt-ci",
+            "terminal": "oidc",
+            "default": "jwt",
+        },
         "audience": "https://vault.acme.dev",
         "kv_mount": "secret",
         "kv_version": 2,
@@ -371,7 +378,7 @@ def objects_of(node: Any) -> list[dict[str, Any]]:
 
 def test_every_key_of_the_schema_has_its_words_and_no_table_takes_unknown_ones() -> None:
     tables = [table for table in objects_of(manifest.schema()) if isinstance(table["properties"], dict)]
-    assert len(tables) == 7
+    assert len(tables) == 8
     for table in tables:
         assert table["additionalProperties"] is False
         for key, described in table["properties"].items():
@@ -383,6 +390,32 @@ def test_the_full_document_has_every_key_of_the_schema() -> None:
     spelled = {part for path in PATHS for part in path}
     keys = {key for table in objects_of(manifest.schema()) for key in table["properties"]}
     assert keys - spelled == set()
+
+
+@pytest.mark.parametrize(
+    ("auth_mount", "good"),
+    [
+        ("jwt", True),
+        ("team/jwt", True),
+        ({"default": "jwt"}, True),
+        ({"terminal": "oidc"}, True),
+        ("auth/jwt", False),
+        ({}, False),
+        ({"github": "auth/jwt"}, False),
+        ({"github": ""}, False),
+        ({"github": 1}, False),
+        ({"github": {"mount": "jwt"}}, False),
+        ({"GitHub": "jwt"}, False),
+        ({"default": "jwt", "vercel": "jwt"}, False),
+        (["jwt"], False),
+        (1, False),
+    ],
+    ids=str,
+)
+def test_auth_mount_is_one_or_a_table_by_host_for_both(auth_mount: Any, good: bool) -> None:
+    document = changed(("vault", "auth_mount"), auth_mount)
+    assert VALIDATOR.is_valid(document) is good
+    assert (problems_of(document) == []) is good
 
 
 @pytest.mark.parametrize("path", PATHS, ids=str)
@@ -415,6 +448,8 @@ LEAVES = [
         ("vault", "address", 0),
         ("vault", "namespace"),
         ("vault", "auth_mount"),
+        ("vault", "auth_mount", "gitlab"),
+        ("vault", "auth_mount", "default"),
         ("vault", "audience"),
         ("vault", "kv_mount"),
     ),

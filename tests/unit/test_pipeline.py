@@ -215,7 +215,7 @@ def test_leased_secrets_are_revoked_when_they_have_been_used(build) -> None:
 
 def test_a_block_may_keep_leased_secrets_alive(build) -> None:
     world = build(lease=LEASE)
-    run(world, block=lambda found: setattr(found, "keep", True))
+    run(world, block=lambda found: found.login.keep())
     assert world.did[-2:] == ["read", "block"]
     assert world.session.ours
 
@@ -223,7 +223,7 @@ def test_a_block_may_keep_leased_secrets_alive(build) -> None:
 @pytest.mark.parametrize("error", [HandOverError("stdout is gone"), ValueError("a bug"), Interrupted(15)])
 def test_a_block_that_fails_keeps_nothing_alive(build, error: BaseException) -> None:
     def keep_and_fail(found: Delivery) -> None:
-        found.keep = True
+        found.login.keep()
         raise error
 
     world = build(lease=LEASE)
@@ -497,7 +497,7 @@ def test_a_required_record_that_cannot_be_written_stops_the_delivery(build, leas
     world = build(audit="/dev/full", required=True, lease=lease)
     with pytest.raises(AuditError):
         run(world)
-    assert world.did[-2:] == ["read", "revoke"]
+    assert world.did[-2:] == ["login", "revoke"]
     assert not world.session.ours
 
 
@@ -510,19 +510,22 @@ def test_a_record_that_is_not_required_is_one_warning(build) -> None:
 
 @pytest.mark.parametrize(
     ("step", "error"),
-    [("login", LoginRejectedError("no")), ("read", DeniedError("no")), ("read", Interrupted(15)), ("block", None)],
+    [
+        ("login", LoginRejectedError("no")),
+        ("read", DeniedError("no")),
+        ("read", Interrupted(15)),
+        ("block", HandOverError("no")),
+    ],
 )
 def test_a_failure_comes_before_its_own_missing_record(build, step, error, tmp_path: Path) -> None:
-    world = build({step: raising(error)} if error else {}, audit=str(tmp_path / "audit"), required=True, lease=LEASE)
-
-    def lose_the_log(_: Delivery) -> None:
-        (tmp_path / "audit").unlink()
+    def lose_the_log(*_: object) -> None:
+        (tmp_path / "audit").unlink(missing_ok=True)
         (tmp_path / "audit").mkdir()
-        raise HandOverError("no")
+        raise error
 
-    if step != "block":
-        (tmp_path / "audit").mkdir()
-    with pytest.raises(type(error) if error else HandOverError) as raised:
+    steps = {} if step == "block" else {step: lose_the_log}
+    world = build(steps, audit=str(tmp_path / "audit"), required=True, lease=LEASE)
+    with pytest.raises(type(error)) as raised:
         run(world, block=lose_the_log)
     assert any("audit record" in note for note in raised.value.__notes__)
     assert world.session.ours is (step == "login")

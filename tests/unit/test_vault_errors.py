@@ -37,7 +37,10 @@ def error(step, status, *reasons, **body):
         ("error validating token: invalid expiration time (exp) claim: token is expired", "expired before the login"),
         ("error validating token: invalid not before (nbf) claim: token not yet valid", "clock"),
         ("error validating token: invalid issued at (iat) claim: token issued in the future", "clock"),
-        ('error validating claims: claim "repository" does not match any associated bound claim values', "bound_claims"),
+        (
+            'error validating claims: claim "repository" does not match any associated bound claim values',
+            "bound_claims",
+        ),
         ('error validating claims: claim "environment" is missing', "the role's bound_"),
         ("error validating token: invalid subject (sub) claim", "the role's bound_"),
         ("error validating token: invalid issuer (iss) claim", "bound_issuer"),
