@@ -13,7 +13,6 @@ from ciplug.errors import CiplugError
 from ciplug.identity import check_audience, check_only_if, resolve
 from ciplug.identity.claims import show
 from ciplug.pipeline import logged_in, read
-from ciplug.redact import hideable
 from ciplug.values import IdToken
 from ciplug.vault.inspect import capabilities, health
 from ciplug.vault.reading import route
@@ -167,12 +166,11 @@ def _secrets(grant: JobGrant, delivery: Delivery) -> Iterator[Finding]:
     absent = {item.name for item in grant.grants} - {item.grant.name for item in delivery.values}
     if absent:
         yield Finding(check="secrets", state="note", text=f"optional and absent: {', '.join(sorted(absent))}")
-    short = [item.grant.name for item in delivery.values if not hideable(item.value.reveal())]
-    if short:
+    if delivery.too_short:
         yield Finding(
             check="masking",
             state="note",
-            text=f"too short to be hidden in a log: {', '.join(short)}",
+            text=f"too short to be hidden in a log: {', '.join(delivery.too_short)}",
             remedy="use values of at least 4 characters",
         )
 

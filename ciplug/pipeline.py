@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ciplug.errors import CiplugError, Interrupted, LoginRejectedError
 from ciplug.fields import collect
 from ciplug.identity import check_audience, check_only_if, evidence, resolve
+from ciplug.redact import forms, hideable
 from ciplug.values import Contents, IdToken
 
 if TYPE_CHECKING:
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
     from ciplug.contracts import IdentitySource, Login, VaultSession
     from ciplug.errors import MissingError
     from ciplug.manifest import JobGrant
+    from ciplug.redact import Form
     from ciplug.signals import Signals
-    from ciplug.values import Delivered, Identity, Record, Secret
+    from ciplug.values import Delivered, Identity, Record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,9 +58,15 @@ class Delivery:
         return self.login.session
 
     @property
-    def to_mask(self) -> list[Secret]:
-        """Every value that no log may show: the secrets, the vault token and the ID token."""
-        return [*(item.value for item in self.values), self.session.token, self.identity.token]
+    def forms(self) -> tuple[Form, ...]:
+        """Every form of what no log may show: the secrets, the vault token and the ID token."""
+        secrets = [*(item.value for item in self.values), self.session.token, self.identity.token]
+        return forms(secret.reveal() for secret in secrets)
+
+    @property
+    def too_short(self) -> list[str]:
+        """The names of secrets that are not masked: it would blank the log without hiding anything."""
+        return [item.grant.name for item in self.values if not hideable(item.value.reveal())]
 
 
 @contextmanager

@@ -15,7 +15,6 @@ from ciplug.inject.files import needs_files, place
 from ciplug.pipeline import deliver
 from ciplug.private import PrivateDirectory
 from ciplug.process import write_all
-from ciplug.redact import forms
 
 if TYPE_CHECKING:
     from ciplug.cli.invocation import Invocation
@@ -68,8 +67,8 @@ def _hand_over(task: Task, found: Delivery, layout: str) -> None:
     try:
         text = formats.FORMATS[layout](place(found.values, directory))
         if task.host.masker:
-            report.warn_unmasked(found.values)
-            spellings = [spelling.text for spelling in forms(secret.reveal() for secret in found.to_mask)]
+            report.warn_unmasked(found.too_short)
+            spellings = [form.text for form in found.forms]
             with task.steps.signals.interruptible():
                 task.host.masker(lambda data: write_all(2, data)).mask(spellings)
         kept = keep_open(task, found, directory)

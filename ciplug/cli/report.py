@@ -9,13 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ciplug.redact import hideable
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ciplug.errors import CiplugError, Interrupted
-    from ciplug.values import Delivered
 
 
 def say(message: str) -> None:
@@ -31,11 +28,10 @@ def warn(message: str) -> None:
     say(f"warning: {message}")
 
 
-def warn_unmasked(values: Sequence[Delivered]) -> None:
-    """Name what is too short to be hidden: masking it would blank the log without hiding anything."""
-    short = [item.grant.name for item in values if not hideable(item.value.reveal())]
-    if short:
-        warn(f"too short to be hidden in the output: {', '.join(short)}")
+def warn_unmasked(names: Sequence[str]) -> None:
+    """Name the secrets that are too short to be hidden, if there are any."""
+    if names:
+        warn(f"too short to be hidden in the output: {', '.join(names)}")
 
 
 def failure(error: CiplugError) -> None:

@@ -12,7 +12,7 @@ from ciplug.inject.child import GRACE, Child
 from ciplug.inject.environment import child_environment
 from ciplug.inject.files import secret_files
 from ciplug.pipeline import deliver
-from ciplug.redact import LiteralKernel, StreamFilter, forms
+from ciplug.redact import LiteralKernel, StreamFilter
 
 if TYPE_CHECKING:
     from ciplug.cli.invocation import Invocation
@@ -43,8 +43,8 @@ def command(
         open_task("run", invocation, job=job, environment=environment) as task,
         deliver(task.steps, task.grant) as found,
     ):
-        kernel = LiteralKernel(forms(secret.reveal() for secret in found.to_mask))
-        report.warn_unmasked(found.values)
+        kernel = LiteralKernel(found.forms)
+        report.warn_unmasked(found.too_short)
         with secret_files(found.values, invocation.env) as values:
             invocation.signals.check()
             child = Child(

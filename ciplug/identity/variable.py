@@ -18,4 +18,4 @@ def names(chosen: str, audience: str) -> tuple[str, ...]:
 
 def absent(candidates: tuple[str, ...]) -> str:
     """`candidates` as the subject of a message that none of them is set."""
-    return " and ".join(candidates) + (" is not" if len(candidates) == 1 else " are not")
+    return f"{' and '.join(candidates)} are not"

@@ -20,14 +20,13 @@ TABLE = {
     errors.MissingError: (7, "missing"),
     errors.HandOverError: (8, "hand-over"),
     errors.AuditError: (11, "audit"),
-    errors.CommandError: (8, "command"),
     errors.FindingsError: (20, "findings"),
 }
 
 
 def test_the_table_is_complete() -> None:
     declared = {one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, CiplugError)}
-    assert declared == set(TABLE)
+    assert declared == {*TABLE, errors.CommandError}  # which takes a status of its own, below
 
 
 @pytest.mark.parametrize(("kind", "row"), TABLE.items())
@@ -55,3 +54,10 @@ def test_an_interruption_is_not_caught_with_the_errors() -> None:
     assert not issubclass(Interrupted, Exception)
     assert Interrupted(15).signum == 15
     assert str(Interrupted(15)) == "signal 15"
+
+
+@pytest.mark.parametrize("status", [126, 127])
+def test_a_command_that_cannot_be_started_has_the_shells_status(status: int) -> None:
+    error = errors.CommandError("nope: command not found", status=status)
+    assert (error.status, error.cause, str(error)) == (status, "command", "nope: command not found")
+    assert error.hint

@@ -55,19 +55,20 @@ JENKINS = {
     [
         (
             GITHUB,
-            {"kind": "github", "label": "GitHub Actions", "ci": True, "masks": True, "job": "test", "run": "17011/2",
+            {"kind": "github", "label": "GitHub Actions", "ci": True, "masker": ActionsMasker, "job": "test",
+             "run": "17011/2",
              "actor": "octocat", "repository": "acme/shop", "commit": "abc", "ref": "refs/heads/main",
              "temp": "/home/runner/_temp"},
         ),
         (
             GITLAB,
-            {"kind": "gitlab", "label": "GitLab CI", "ci": True, "masks": False, "job": "test", "run": "302",
+            {"kind": "gitlab", "label": "GitLab CI", "ci": True, "masker": None, "job": "test", "run": "302",
              "actor": "jane", "repository": "acme/shop", "commit": "abc", "ref": "main",
              "temp": "/builds/acme/shop.tmp"},
         ),
         (
             JENKINS,
-            {"kind": "jenkins", "label": "Jenkins", "ci": True, "masks": False, "job": "shop",
+            {"kind": "jenkins", "label": "Jenkins", "ci": True, "masker": None, "job": "shop",
              "run": "https://ci.acme.dev/job/shop/42/", "actor": "jane", "repository": "git.acme.dev/acme/shop.git",
              "commit": "abc", "ref": "origin/main", "temp": "/ws@tmp"},
         ),
@@ -101,7 +102,7 @@ def test_the_host_is_found_by_its_own_variables(env: dict[str, str], kind: str) 
     found = detect(env)
     assert found.kind == kind
     assert found.ci is (kind != "terminal")
-    assert found.masks is (kind == "github")
+    assert (found.masker is not None) is (kind == "github")
 
 
 @pytest.mark.parametrize("kind", [{"GITHUB_ACTIONS": "true"}, {"GITLAB_CI": "true"}, {"CI": "1"}, {}])

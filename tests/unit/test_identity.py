@@ -230,14 +230,17 @@ def test_the_fallback_is_what_generic_libraries_look_for(audience: str, name: st
     assert fallback_name(audience) == name
 
 
-def test_a_chosen_variable_is_the_only_one() -> None:
-    assert names("MY_TOKEN", AUDIENCE) == ("MY_TOKEN",)
+def test_a_chosen_variable_comes_before_the_common_fallback() -> None:
+    assert names("MY_TOKEN", AUDIENCE) == ("MY_TOKEN", FALLBACK)
     assert names("", AUDIENCE) == ("VAULT_ID_TOKEN", FALLBACK)
 
 
 @pytest.mark.parametrize(("host", "kind"), [(GITLAB, GitLabIdentity), (JENKINS, JenkinsIdentity)])
 class TestVariables:
-    @pytest.mark.parametrize(("chosen", "variable"), [("", "VAULT_ID_TOKEN"), ("", FALLBACK), ("MY_TOKEN", "MY_TOKEN")])
+    @pytest.mark.parametrize(
+        ("chosen", "variable"),
+        [("", "VAULT_ID_TOKEN"), ("", FALLBACK), ("MY_TOKEN", "MY_TOKEN"), ("MY_TOKEN", FALLBACK)],
+    )
     def test_the_token_is_in_the_variable(self, host, kind, chosen, variable) -> None:
         found = kind(host | {variable: jwt(sub="x")}, chosen).identity(AUDIENCE)
         assert found.claims == {"sub": "x"}
@@ -257,7 +260,7 @@ class TestVariables:
 
     def test_another_variable_does_not_stand_in_for_the_chosen_one(self, host, kind) -> None:
         shown = refusal(lambda: kind(host | {"VAULT_ID_TOKEN": jwt()}, "MY_TOKEN").identity(AUDIENCE), jwt())
-        assert "MY_TOKEN is not" in shown
+        assert f"MY_TOKEN and {FALLBACK} are not" in shown
 
     def test_what_is_no_token_is_refused_with_the_variable_s_name(self, host, kind) -> None:
         env = host | {"VAULT_ID_TOKEN": "s3cr3t-but-no-token"}
