@@ -37,10 +37,6 @@ class Deadline:
         """End it now and wake whoever sleeps on it."""
         self._cancelled.set()
 
-    def shorten(self, seconds: float) -> None:
-        """Let it end `seconds` from now, if that is sooner than it would."""
-        self._end = min(self._end, self.clock() + seconds)
-
     def sleep(self, seconds: float) -> None:
         """Sleep, but not past the end and not through a cancellation."""
         self._cancelled.wait(min(seconds, self.remaining()))

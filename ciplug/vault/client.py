@@ -67,7 +67,6 @@ class VaultClient:
         namespace: str = "",
         deadline: float = DEADLINE,
         notify: Callable[[str], None] | None = None,
-        correlation_id: str = "",
     ) -> None:
         self.addresses = tuple(dict.fromkeys(_address(url) for url in addresses))
         if not self.addresses:
@@ -77,7 +76,6 @@ class VaultClient:
         self._seconds = deadline
         self._deadline: Deadline | None = None
         self._notify = notify
-        self._correlation_id = correlation_id
         self._preferred = self.addresses[0].origin
         self._lock = threading.RLock()
 
@@ -152,8 +150,6 @@ class VaultClient:
             headers["X-Vault-Token"] = call.token
         if self.namespace and not call.root:
             headers["X-Vault-Namespace"] = self.namespace
-        if self._correlation_id:
-            headers["X-Correlation-ID"] = self._correlation_id
         if call.body is not None:
             headers["Content-Type"] = "application/json"
         return headers

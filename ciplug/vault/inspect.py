@@ -33,7 +33,6 @@ class Health:
     address: str
     problem: CiplugError | None = None
     version: str = ""
-    cluster: str = ""
     initialized: bool = False
     sealed: bool = False
     standby: bool = False
@@ -79,7 +78,6 @@ def _health_of(client: VaultClient, index: int, wall_clock: Callable[[], float])
     return Health(
         address=str(address),
         version=str(body.get("version", "")),
-        cluster=str(body.get("cluster_name", "")),
         initialized=body.get("initialized") is True,
         sealed=body.get("sealed") is True,
         standby=body.get("standby") is True,

@@ -175,3 +175,17 @@ def test_a_person_is_recorded_with_what_the_checkout_says(project: Project, cipl
     assert event["who"]["actor"] == "ada"
     assert event["who"]["identity"] == "VAULT_TOKEN"
     assert "tok3n" not in log.read_text()
+
+
+def test_the_end_of_a_session_left_open_is_recorded_with_who_opened_it(
+    leased: Project, ciplug: RunsCiplug, job_env: MakesJobEnv, tmp_path: Path
+) -> None:
+    log = tmp_path / "audit.jsonl"
+    env = job_env("migrate", actor="mona") | {"CIPLUG_AUDIT": str(log)}
+    assert ciplug("fetch", "--to", "json", env=env).returncode == 0
+    assert "revoke" not in [event["event"] for event in events(log)]
+    assert ciplug("revoke", env=env).returncode == 0
+    login, *_, revoke = events(log)
+    assert (revoke["event"], revoke["outcome"], revoke["command"]) == ("revoke", "ok", "revoke")
+    assert (revoke["who"], revoke["where"]) == (login["who"], login["where"])
+    assert revoke["who"]["actor"] == "mona"

@@ -279,3 +279,11 @@ def test_a_signal_while_the_values_are_written_leaves_nothing_open(
         eventually(lambda: postgres.roles() == before)
     os.close(writing)
     os.close(reading)
+
+
+def test_a_value_too_short_to_be_masked_is_named(project: Project, ciplug: RunsCiplug, job_env: MakesJobEnv) -> None:
+    project.put("app/dev/db", {"url": "abc"})
+    done = ciplug("fetch", "--to", "json", env=job_env())
+    assert done.returncode == 0
+    assert b"ciplug: warning: too short to be hidden in the output: DATABASE_URL\n" in done.stderr
+    assert b"::add-mask::abc\n" not in done.stderr

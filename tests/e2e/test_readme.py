@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import signal
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ciplug import errors, manifest
+from tests.e2e.outside import eventually, started
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import RunsCiplug
@@ -51,3 +53,24 @@ def test_every_command_is_documented(ciplug: RunsCiplug) -> None:
     listed = re.findall(r"^  (\w+) {2,}", ciplug("--help").stdout.decode(), flags=re.MULTILINE)
     assert listed
     assert [name for name in listed if f"| `ciplug {name}" not in README] == []
+
+
+def test_an_interrupted_demo_leaves_nothing(tmp_path: Path) -> None:
+    """Ctrl-C as a terminal sends it: to the demo, while its server runs in a session of its own."""
+    with started("demo", env={"TMPDIR": str(tmp_path)}, cwd=tmp_path) as demo:
+        assert demo.stdout is not None
+        demo.stdout.readline()
+        servers = [int(path.name) for path in Path("/proc").glob("[0-9]*") if runs(path, str(tmp_path))]
+        assert servers
+        demo.send_signal(signal.SIGINT)
+        assert demo.wait(20) == 130
+    eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in servers))
+    assert list(tmp_path.iterdir()) == []
+
+
+def runs(process: Path, word: str) -> bool:
+    """Whether `process` is a server that was started with `word` on its command line."""
+    try:
+        return word.encode() in (process / "cmdline").read_bytes() and b"server" in (process / "cmdline").read_bytes()
+    except OSError:
+        return False

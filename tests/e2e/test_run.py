@@ -369,3 +369,37 @@ def test_an_output_that_cannot_be_written_is_a_hand_over_failure(
         return
     says = "stdout is closed" if redirection == ">&-" else "No space left"
     assert_refused(done, 125 if leak == "run" else 8, "hand-over", says, env=env, project=project)
+
+
+def test_a_working_directory_that_cannot_be_written_is_no_obstacle(
+    project: Project, ciplug: RunsCiplug, issuer: Issuer
+) -> None:
+    project.replace('ref = "db#url"\n', 'ref = "db#url"\nas = "file"\n')
+    env = token_env(issuer, github_claims()) | {"CIPLUG_MANIFEST": str(project.manifest)}
+    with nothing_left(project):
+        done = ciplug("run", "--job", "test", "--", "sh", "-c", 'cat "$DATABASE_URL"', env=env, cwd=Path("/proc"))
+    assert (done.returncode, done.stdout) == (0, b"***")
+
+
+def test_each_host_logs_in_at_its_own_auth_mount(project: Project, ciplug: RunsCiplug, issuer: Issuer) -> None:
+    project.replace(
+        f'auth_mount = "{project.auth_mount}"',
+        f'auth_mount = {{ github = "nowhere", terminal = "{project.auth_mount}" }}',
+    )
+    env = token_env(issuer, github_claims())
+    assert ciplug("run", "--job", "test", "--", "true", env=env).returncode == 0
+    done = ciplug("run", "--job", "test", "--", "true", env=env | {"GITHUB_ACTIONS": "true"})
+    assert_refused(done, 125, "denied", "nowhere", env=env, project=project)
+    done = ciplug("run", "--job", "test", "--", "true", env=env | {"GITLAB_CI": "true"})
+    assert_refused(done, 125, "usage", "no mount for the host gitlab", env=env, project=project)
+
+
+def test_a_person_is_told_of_leases_that_outlive_the_command(
+    leased: Project, ciplug: RunsCiplug, postgres: Postgres
+) -> None:
+    before = postgres.roles()
+    env = {"VAULT_TOKEN": leased.bao.root_token.reveal().decode()}
+    done = ciplug("run", "--job", "migrate", "--", "true", env=env)
+    assert done.returncode == 0
+    assert b"leases of your own vault login are not ended by ciplug" in done.stderr
+    assert len(postgres.roles()) == len(before) + 1

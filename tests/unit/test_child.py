@@ -202,7 +202,7 @@ for number in range(9):
 """
 
 
-@pytest.mark.parametrize(("ending", "limit"), [("cor", 0.05), ("\\n", 0.02)], ids=["prompt", "line"])
+@pytest.mark.parametrize(("ending", "limit"), [("cor", 0.05), ("\\n", 0.05)], ids=["prompt", "line"])
 def test_output_comes_out_without_delay(ending: str, limit: float) -> None:
     """A line at once; a prompt that could be the beginning of a secret once the child has been silent."""
     with pipes() as (out, _):

@@ -23,14 +23,6 @@ def test_cancelling_leaves_no_time():
     assert deadline.remaining() == 0
 
 
-def test_shortening_never_lengthens():
-    deadline = Deadline(5, clock=lambda: 0.0)
-    deadline.shorten(9)
-    assert deadline.remaining() == 5
-    deadline.shorten(2)
-    assert deadline.remaining() == 2
-
-
 def test_a_sleep_ends_with_the_deadline():
     started = time.monotonic()
     Deadline(0.05).sleep(30)

@@ -74,22 +74,21 @@ def short(seconds):
     time.sleep(min(seconds, 0.01))
 
 
-def test_a_request_carries_token_namespace_and_correlation(vault):
+def test_a_request_carries_token_and_namespace(vault):
     with ScriptedServer({ROUTE: GOOD}) as server:
-        client = vault(server, namespace="acme/", correlation_id="run-7")
+        client = vault(server, namespace="acme/")
         assert client.request(CALL).body["data"] == {"data": {"a": "b"}}
         headers = server.seen[0].headers
         assert headers["x-vault-token"] == TOKEN
         assert headers["x-vault-namespace"] == "acme"
         assert headers["x-vault-request"] == "true"
-        assert headers["x-correlation-id"] == "run-7"
         assert headers["user-agent"] == f"ciplug/{__version__}"
 
 
 def test_without_token_and_namespace_there_are_no_such_headers(vault):
     with ScriptedServer({ROUTE: GOOD}) as server:
         vault(server).request(Call(method="GET", path=PATH, purpose=PURPOSE))
-        assert not {"x-vault-token", "x-vault-namespace", "x-correlation-id"} & server.seen[0].headers.keys()
+        assert not {"x-vault-token", "x-vault-namespace"} & server.seen[0].headers.keys()
 
 
 def test_a_body_is_sent_as_json_and_204_is_an_empty_answer(vault):

@@ -31,7 +31,7 @@ def test_health_is_told_for_each_address_in_order(client):
         found = health(client(one, two, three), wall_clock=lambda: 1000.0)
         assert [state.address for state in found] == [one.url, two.url, three.url]
         assert len(three.seen) == 1
-    assert (found[0].version, found[0].cluster, found[0].standby, found[0].sealed) == ("2.7.2", "prod", True, False)
+    assert (found[0].version, found[0].standby, found[0].sealed) == ("2.7.2", True, False)
     assert (found[0].initialized, found[0].skew, found[0].problem) == (True, 5.0, None)
     assert (found[1].sealed, found[1].skew) == (True, None)
     assert isinstance(found[2].problem, UnreachableError)
