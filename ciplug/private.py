@@ -109,21 +109,39 @@ def remove_tree(path: Path) -> None:
     was gone already.
     """
     with suppress(FileNotFoundError):
-        _empty(os.open(path, _FOLDER))
+        _empty(_open_folder(path))
         path.rmdir()
 
 
 def _empty(folder: int) -> None:
     """Empty an open directory and close it. Files go first: what a child put beside them must not save them."""
     try:
+        with suppress(PermissionError):  # another user's, which a child with more rights left here
+            os.fchmod(folder, 0o700)
         with os.scandir(folder) as found:
             entries = sorted(found, key=lambda entry: entry.is_dir(follow_symlinks=False))
         for entry in entries:
             with suppress(FileNotFoundError):
                 if entry.is_dir(follow_symlinks=False):
-                    _empty(os.open(entry.name, _FOLDER, dir_fd=folder))
+                    _empty(_open_folder(entry.name, folder))
                     os.rmdir(entry.name, dir_fd=folder)
                 else:
                     os.unlink(entry.name, dir_fd=folder)  # relative to the open directory
     finally:
         os.close(folder)
+
+
+def _open_folder(name: str | Path, parent: int | None = None) -> int:
+    """A descriptor of a directory of ours, also where a child took our own right to read it away."""
+    try:
+        return os.open(name, _FOLDER, dir_fd=parent)
+    except PermissionError:
+        if not hasattr(os, "O_PATH"):
+            raise
+    handle = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+    try:
+        itself = f"/proc/self/fd/{handle}"
+        Path(itself).chmod(0o700)
+        return os.open(itself, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    finally:
+        os.close(handle)

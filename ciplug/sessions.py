@@ -80,14 +80,14 @@ class SessionStore:
         try:
             entry = json.loads((self._root / name).read_bytes())
             return OpenSession(
-                addresses=tuple(entry["addresses"]),
-                namespace=entry["namespace"],
+                addresses=tuple(map(str, entry["addresses"])),
+                namespace=str(entry["namespace"]),
                 token=Secret(entry["token"]) if entry["token"] else None,
                 expires=float(entry["expires"]),
-                directory=entry["directory"],
-                context=entry["context"],
+                directory=os.fspath(entry["directory"]),
+                context={name: dict(facts) for name, facts in entry["context"].items()},
             )
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             # Without its cause: a JSON error carries the document, and with it the token.
             raise HandOverError(
                 f"the open session {self._root / name} cannot be read", hint="it ends by itself when its TTL is over"

@@ -1,4 +1,4 @@
-"""What SIGINT, SIGTERM, SIGHUP and SIGQUIT mean while ciplug itself works: end, but clean up first.
+"""What signals mean while ciplug itself works: end, but clean up first.
 
 A signal raises ``Interrupted`` in the main thread, once: whatever cleans up behind it is not interrupted again. Inside
 a shield (from a login to its revocation) a signal is only remembered, except in the parts marked ``interruptible``. The
@@ -17,10 +17,17 @@ from ciplug.errors import Interrupted
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-ENDING = tuple(
-    number for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT") if (number := getattr(signal, name, None)) is not None
-)
-"""The signals that ask a process to end; SIGHUP and SIGQUIT exist on POSIX only."""
+
+def _known(*names: str) -> tuple[signal.Signals, ...]:
+    """Those of `names` that this system has."""
+    return tuple(signal.Signals[name] for name in names if name in signal.Signals.__members__)
+
+
+ENDING = _known("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
+"""The signals that ask a process to end."""
+
+FATAL = (*ENDING, *_known("SIGUSR1", "SIGUSR2", "SIGALRM", "SIGVTALRM", "SIGPROF", "SIGPOLL", "SIGXCPU", "SIGPWR"))
+"""Every signal that ends a process which does not handle it, and is no sign of a fault of its own."""
 
 
 class Signals:
@@ -34,7 +41,7 @@ class Signals:
         self._hurry: Callable[[], None] | None = None
 
     def __enter__(self) -> Self:
-        for number in ENDING:
+        for number in FATAL:
             # NOTE: an ignored SIGHUP stays ignored (nohup). An ignored SIGINT does not: a shell sets that for every
             # background command, and a cancelled job must still be able to revoke.
             if signal.getsignal(number) is signal.SIG_IGN and number != signal.SIGINT:

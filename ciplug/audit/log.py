@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from ciplug.audit.context import Context
 
 STDERR = "stderr"
+_APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
+"""Without waiting: a pipe that nobody reads must not hold a session open."""
 
 
 class AuditLog:
@@ -78,13 +80,15 @@ class AuditLog:
             "vault": {**context.vault, **event.get("vault", {})},
             "ciplug": self._version,
         }
-        return json.dumps(entry, separators=(",", ":"), default=str).encode() + b"\n"
+        line = json.dumps(entry, separators=(",", ":"), default=str)
+        # A CI host reads a command from this wherever it stands in a line; in JSON it only stands in strings.
+        return line.replace("##[", "#\\u0023[").encode() + b"\n"
 
     def _append(self, lines: bytes) -> None:
         if self._sink == STDERR:
             _write_all(2, lines)
             return
-        descriptor = os.open(self._sink, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(self._sink, _APPEND, 0o600)
         try:
             _write_all(descriptor, lines)
         finally:

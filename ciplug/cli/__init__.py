@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import click
 from ciplug import __version__, process, settings
 from ciplug.cli import report
 from ciplug.cli.invocation import Invocation
-from ciplug.errors import CiplugError, CommandError, Interrupted
+from ciplug.errors import CiplugError, CommandError, HandOverError, Interrupted
 from ciplug.signals import Signals
 
 if TYPE_CHECKING:
@@ -29,6 +30,10 @@ COMMANDS = {
 
 OWN_FAILURE_OF_RUN = 125
 """``run`` passes on its child's status, so a failure of its own has one status, as in ``env`` and ``docker run``."""
+
+
+_GONE = frozenset({errno.EPIPE, errno.ENOSPC, errno.EBADF, errno.EIO})
+"""Errors of writing to stdout: no reader, no room."""
 
 
 class LazyGroup(click.Group):
@@ -92,6 +97,9 @@ def _status(err: BaseException, own: int | None) -> int:
         case CiplugError():
             report.failure(err)
             return err.status if isinstance(err, CommandError) else own or err.exit_code
+        case OSError() if err.errno in _GONE:
+            report.failure(HandOverError(f"the output could not be written: {err.strerror}", hint="make room for it"))
+            return own or HandOverError.exit_code
         case click.exceptions.NoArgsIsHelpError():
             err.show()
             return 2

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def keep_open(task: Task, found: Delivery, directory: PrivateDirectory | None) -> str:
     """Note what outlives this command for ``ciplug revoke``; the note's name, or an empty string if nothing does."""
-    leased = found.lease_seconds is not None
+    leased = found.lease_seconds is not None and found.session.ours
     if not leased and directory is None:
         return ""
     ttl = found.session.ttl_remaining() if leased else None
@@ -26,7 +26,7 @@ def keep_open(task: Task, found: Delivery, directory: PrivateDirectory | None) -
         OpenSession(
             addresses=[str(address) for address in task.client.addresses],
             namespace=task.client.namespace,
-            token=found.session.token if leased and found.session.ours else None,
+            token=found.session.token if leased else None,
             expires=0.0 if ttl is None else time.time() + ttl,
             directory=str(directory.path) if directory else "",
             context=_context(task, found),

@@ -9,10 +9,10 @@ import click
 from ciplug.cli import report
 from ciplug.cli.wiring import open_task
 from ciplug.inject.child import GRACE, Child
-from ciplug.inject.environment import child_environment
+from ciplug.inject.environment import child_environment, token_values
 from ciplug.inject.files import secret_files
 from ciplug.pipeline import deliver
-from ciplug.redact import LiteralKernel, StreamFilter
+from ciplug.redact import LiteralKernel, StreamFilter, forms
 
 if TYPE_CHECKING:
     from ciplug.cli.invocation import Invocation
@@ -43,7 +43,7 @@ def command(
         open_task("run", invocation, job=job, environment=environment) as task,
         deliver(task.steps, task.grant) as found,
     ):
-        kernel = LiteralKernel(found.forms)
+        kernel = LiteralKernel(found.forms + forms(token_values(invocation.env, task.secret_zero)))
         report.warn_unmasked(found.too_short)
         with secret_files(found.values, invocation.env) as values:
             invocation.signals.check()

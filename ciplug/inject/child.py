@@ -192,6 +192,8 @@ class Child:
             signal.setitimer(signal.ITIMER_REAL, max(self._grace, 0.001), LINGER)
 
     def _on_alarm(self, _signum: int, _frame: object) -> None:
+        if not self._ending:  # someone else's alarm
+            return
         self._kill(signal.SIGKILL)
         self._killed_at = self._killed_at or time.monotonic()
         if any(stream.writing for stream in self._streams):

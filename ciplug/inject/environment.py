@@ -25,6 +25,8 @@ SECRET_ZERO = frozenset(
 )
 """Variables from which a job's identity can be had; the host's own token variables and their ``…_FILE`` join them."""
 
+_NO_TOKENS = frozenset({"ACTIONS_ID_TOKEN_REQUEST_URL", "CIPLUG_ID_TOKEN_FILE", "VAULT_ID_TOKEN_FILE"})
+
 MAX_ENTRY = 128 * 1024
 """Bytes of ``NAME=value`` with its final NUL: Linux starts no program with a longer string (MAX_ARG_STRLEN)."""
 
@@ -46,6 +48,15 @@ def child_environment(
     dropped = SECRET_ZERO.union(known, tokens, (f"{name}_FILE" for name in tokens))
     kept = {os.fsencode(name): os.fsencode(value) for name, value in env.items() if name not in dropped}
     return kept | {name.encode(): value for name, value in granted.items()}
+
+
+def token_values(env: Mapping[str, str], secret_zero: Iterable[str]) -> list[bytes]:
+    """The tokens in `env` that the child does not get, to be hidden in its output all the same.
+
+    It may find them in the environment of ciplug itself, which is a process of the same user.
+    """
+    names = SECRET_ZERO.union(secret_zero) - _NO_TOKENS
+    return [os.fsencode(value) for name in sorted(names) if (value := env.get(name))]
 
 
 def _problem(name: str, value: bytes) -> str:

@@ -33,13 +33,17 @@ _PLAIN_HINT = "check the port, and whether the address should begin with http://
 
 
 class Failure(Exception):  # noqa: N818 - the subclasses are named for what happened
-    """One exchange without an answer. `retryable` says whether the same request may succeed a moment later."""
+    """One exchange without an answer. `retryable` says whether the same request may succeed a moment later.
+
+    `sent` says that the whole request went out, so that the server may have acted on it.
+    """
 
     retryable: ClassVar[bool] = False
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
         self.hint = hint
+        self.sent = False
 
 
 class ConnectFailed(Failure):

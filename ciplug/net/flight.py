@@ -24,6 +24,7 @@ class Flight:
 
     def __init__(self, deadline: Deadline, seconds: float) -> None:
         self.deadline = deadline
+        self.seconds = seconds
         self._until = deadline.clock() + seconds
         # Reentrant, because a signal handler may abort while its own thread holds the lock.
         self._lock = threading.RLock()
@@ -32,6 +33,8 @@ class Flight:
         self.aborted = False
         self.connected = False
         """Whether TCP, tunnel and TLS are behind it: what an error then means differs."""
+        self.sent = False
+        """Whether the whole request went out: the server may have acted on it, whatever comes back."""
 
     def left(self) -> float:
         """Seconds left, always positive; ``TimeoutError`` where none are, ``Aborted`` after an abort."""

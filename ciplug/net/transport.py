@@ -85,8 +85,11 @@ class Transport:
         deadline: Deadline,
         headers: Mapping[str, str | Secret] | None = None,
         body: bytes | None = None,
+        seconds: float | None = None,
     ) -> Response:
         """One request and its answer, whatever its status; `target` is the path with its query.
+
+        It takes at most `seconds`, where that is less than any attempt may take.
 
         Raises a ``Failure``: its class says what happened, its ``retryable`` whether to try again.
         """
@@ -94,7 +97,7 @@ class Transport:
         request = Request(origin=origin, method=method, target=target, headers=headers or {}, body=body)
         # Before any connection, so that an unsendable token is a matter of this side alone.
         request.encode(proxy)
-        with self._flying(deadline) as flight:
+        with self._flying(deadline, min(seconds or self._attempt_seconds, self._attempt_seconds)) as flight:
             idle = self._take(origin, proxy, flight)
             if idle is not None:
                 try:
@@ -128,9 +131,9 @@ class Transport:
             entry.stream.close()
 
     @contextmanager
-    def _flying(self, deadline: Deadline) -> Iterator[Flight]:
+    def _flying(self, deadline: Deadline, seconds: float) -> Iterator[Flight]:
         """A flight that `abort` knows, with whatever ends it told as a ``Failure``."""
-        flight = Flight(deadline, self._attempt_seconds)
+        flight = Flight(deadline, seconds)
         with self._lock:
             self._flights.add(flight)
         try:
@@ -138,25 +141,18 @@ class Transport:
             yield flight
         except (OSError, HTTPException) as err:
             # An HTTPException holds a piece of what was answered.
-            raise self._failure(err, flight) from (err if isinstance(err, OSError) else None)
+            failure = _failure(err, flight)
+            failure.sent = flight.sent
+            raise failure from (err if isinstance(err, OSError) else None)
         finally:
             with self._lock:
                 self._flights.discard(flight)
-
-    def _failure(self, error: OSError | HTTPException, flight: Flight) -> Failure:
-        try:
-            flight.left()
-        except Failure as aborted:
-            return aborted
-        except TimeoutError:
-            over = flight.deadline.expired
-            return TimedOut(f"no complete answer {'in time' if over else f'within {self._attempt_seconds:g} s'}")
-        return explain(error, connected=flight.connected)
 
     def _perform(self, stream: Stream, request: Request, proxy: Proxy | None) -> Response:
         stream.flight.connected = True
         try:
             stream.send(request.encode(proxy))
+            stream.flight.sent = True
             response, reusable = receive(stream, request.method, self._max_body)
         except BaseException:
             stream.close()
@@ -198,3 +194,14 @@ def _is_readable(stream: Stream) -> bool:
     poll = select.poll()
     poll.register(stream.socket, select.POLLIN)
     return bool(poll.poll(0))
+
+
+def _failure(error: OSError | HTTPException, flight: Flight) -> Failure:
+    try:
+        flight.left()
+    except Failure as aborted:
+        return aborted
+    except TimeoutError:
+        over = flight.deadline.expired
+        return TimedOut(f"no complete answer {'in time' if over else f'within {flight.seconds:g} s'}")
+    return explain(error, connected=flight.connected)

@@ -14,7 +14,7 @@ from ciplug.net.failures import Failure
 from ciplug.net.origin import split
 from ciplug.net.retry import Transient, retry
 from ciplug.vault.answer import Answer, Moved, read_body, redirected
-from ciplug.vault.errors import Place, error_from
+from ciplug.vault.errors import LostAnswerError, Place, error_from
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -42,7 +42,10 @@ class Address:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One request to whichever address answers; `path` begins with ``/v1/``. `root` leaves the namespace out."""
+    """One request to whichever address answers; `path` begins with ``/v1/``. `root` leaves the namespace out.
+
+    What is not `repeatable` is not sent again once it went out whole and its answer was lost.
+    """
 
     method: str
     path: str
@@ -50,6 +53,7 @@ class Call:
     token: Secret | None = None
     body: Mapping[str, Any] | None = field(default=None, repr=False)
     root: bool = False
+    repeatable: bool = True
 
 
 class VaultClient:
@@ -75,7 +79,8 @@ class VaultClient:
         self.namespace = namespace.strip("/")
         self._seconds = deadline
         self._deadline: Deadline | None = None
-        self._notify = notify
+        self.say = notify or _nobody
+        self._told = False
         self._preferred = self.addresses[0].origin
         self._lock = threading.RLock()
 
@@ -97,8 +102,11 @@ class VaultClient:
         limit = deadline or self.deadline
         return retry(partial(self._round, call, limit), limit, sleep=sleep, on_retry=partial(self._tell, limit))
 
-    def ask(self, address: Address, call: Call, deadline: Deadline) -> Answer:
-        """One attempt at one address. What may pass is raised as ``Transient``, everything else as ``CiplugError``."""
+    def ask(self, address: Address, call: Call, deadline: Deadline, seconds: float | None = None) -> Answer:
+        """One attempt at one address, of at most `seconds`.
+
+        What may pass is raised as ``Transient``, everything else as ``CiplugError``.
+        """
         place = Place(address=str(address), namespace=self.namespace)
         body = None if call.body is None else json.dumps(call.body).encode()
         try:
@@ -109,9 +117,12 @@ class VaultClient:
                 deadline=deadline,
                 headers=self._headers(call),
                 body=body,
+                seconds=seconds,
             )
         except Failure as err:
             error = error_from(err, place)
+            if err.sent and not call.repeatable:
+                raise LostAnswerError(str(error), hint=error.hint) from err
             raise (Transient(error) if err.retryable else error) from err
         if 300 <= response.status < 400:
             raise redirected(response, place, [address.origin for address in self.addresses])
@@ -127,8 +138,14 @@ class VaultClient:
         failed: list[Transient] = []
         while waiting and not (failed and deadline.expired):
             address = waiting.pop(0)
+            # An address that hangs must leave time for the others.
+            share = deadline.remaining() / (1 + len(waiting)) if waiting else None
             try:
-                answer = self.ask(address, call, deadline)
+                answer = self.ask(address, call, deadline, share)
+            except LostAnswerError:
+                # Whoever asks again begins with another address.
+                self._preferred = (waiting or [address])[0].origin
+                raise
             except Moved as moved:
                 failed.append(moved)
                 # The node that leads, if it is listed and was not asked yet in this round.
@@ -156,9 +173,13 @@ class VaultClient:
 
     def _tell(self, deadline: Deadline, error: CiplugError) -> None:
         with self._lock:
-            notify, self._notify = self._notify, None
-        if notify is not None:
-            notify(f"{error}; retrying for up to {deadline.remaining():.0f} s")
+            told, self._told = self._told, True
+        if not told:
+            self.say(f"{error}; retrying for up to {deadline.remaining():.0f} s")
+
+
+def _nobody(_message: str) -> None:
+    """Nobody asked to be told."""
 
 
 def _address(url: str) -> Address:

@@ -70,6 +70,10 @@ class Place:
     namespace: str = ""
 
 
+class LostAnswerError(UnreachableError):
+    """The request went out and its answer did not come back, and asking again would do it twice."""
+
+
 class InvalidTokenError(DeniedError):
     """The vault does not know the token: it is wrong, expired or revoked."""
 

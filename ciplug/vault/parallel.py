@@ -10,6 +10,8 @@ import time
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, TypeVar
 
+from ciplug.errors import HandOverError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -34,8 +36,7 @@ def in_parallel(keys: Sequence[K], work: Callable[[K], V], *, workers: int, end:
         threading.Thread(target=_worker, args=(todo, done, work), daemon=True) for _ in range(min(workers, len(keys)))
     ]
     try:
-        for thread in threads:
-            thread.start()
+        _start(threads)
         return _gather(keys, done)
     finally:
         _empty(todo)
@@ -43,6 +44,17 @@ def in_parallel(keys: Sequence[K], work: Callable[[K], V], *, workers: int, end:
         for thread in threads:
             if thread.ident is not None:
                 thread.join()
+
+
+def _start(threads: Sequence[threading.Thread]) -> None:
+    """Start as many as this user may have; one is enough."""
+    for number, thread in enumerate(threads):
+        try:
+            thread.start()
+        except RuntimeError as err:
+            if number == 0:
+                raise HandOverError("no thread could be started", hint="raise the limit of processes") from err
+            return
 
 
 def _worker(

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from ciplug.errors import CiplugError, MissingError, VaultError
+from ciplug.errors import CiplugError, MissingError, UnreachableError, VaultError
 from ciplug.values import Secret
 from ciplug.vault.client import Call
-from ciplug.vault.errors import InvalidTokenError, Purpose
+from ciplug.vault.errors import InvalidTokenError, LostAnswerError, Purpose
 from ciplug.vault.parallel import in_parallel
 from ciplug.vault.reading import contents, quoted, route
 
@@ -17,9 +17,12 @@ if TYPE_CHECKING:
 
     from ciplug.net.deadline import Deadline
     from ciplug.values import Contents, Record
+    from ciplug.vault.answer import Answer
     from ciplug.vault.client import VaultClient
 
 MAX_PARALLEL = 10
+_LONGEST_LIFE = 10 * 365 * 86400
+_MAYBE_ISSUED = "the vault may have issued a token, which lives for the role's token_ttl"
 REVOKE_SECONDS = 5.0
 """A revocation has time of its own: it must be tried even where the reads have used up theirs."""
 
@@ -149,11 +152,34 @@ def login(
         path=f"/v1/auth/{quoted(mount)}/login",
         body={"role": role, "jwt": id_token.reveal().decode("utf-8", "replace")},
         purpose=Purpose(step="login", doing=subject, subject=subject, conceal=(id_token,)),
+        repeatable=False,
     )
-    answer = client.request(call, sleep=sleep)
+    return _session_of(client, _ask_twice(client, call, sleep), subject, clock)
+
+
+def _ask_twice(client: VaultClient, call: Call, sleep: Callable[[float], None] | None) -> Answer:
+    """The answer to a login.
+
+    One whose answer was lost may have made a token that nobody can end: it is tried once more, not for as long as there
+    is time, and said.
+    """
+    try:
+        return client.request(call, sleep=sleep)
+    except LostAnswerError as err:
+        client.say(f"warning: {err}: {_MAYBE_ISSUED}")
+        if client.deadline.expired:
+            raise
+    try:
+        return client.request(call, sleep=sleep)
+    except LostAnswerError as err:
+        raise UnreachableError(f"{err}: {_MAYBE_ISSUED}", hint=err.hint) from err
+
+
+def _session_of(client: VaultClient, answer: Answer, subject: str, clock: Callable[[], float]) -> Session:
+    """The session that a login was answered with; ``VaultError`` where the answer holds none."""
     auth = answer.body.get("auth")
     token = auth.get("client_token") if isinstance(auth, dict) else None
-    if not isinstance(auth, dict) or not isinstance(token, str) or not token:
+    if not isinstance(auth, dict) or not isinstance(token, str) or not token.isascii() or not token:
         wants = " and wants a second factor" if isinstance(auth, dict) and auth.get("mfa_requirement") else ""
         raise VaultError(
             f"the vault answered {subject} without a token{wants}", hint="check the role and its auth mount"
@@ -164,7 +190,7 @@ def login(
         Secret(token),
         ours=True,
         # 0 = a token that does not expire.
-        ttl=seconds if isinstance(seconds, int) and seconds > 0 else None,
+        ttl=min(seconds, _LONGEST_LIFE) if isinstance(seconds, int) and seconds > 0 else None,
         batch=auth.get("token_type") == "batch",
         request_id=answer.request_id,
         clock=clock,

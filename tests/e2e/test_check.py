@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import jsonschema
+import pytest
 
 from tests.e2e.outside import assert_refused, command_line
 
@@ -87,3 +88,11 @@ def test_counts_that_cannot_be_written_are_a_failure_without_a_traceback(project
     assert done.returncode != 0
     assert b"Traceback" not in done.stderr
     assert b"Exception ignored" not in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["check"], ["check", "--format", "json"], ["--help"]])
+def test_an_answer_that_cannot_be_written_is_a_failure(project: Project, arguments: list[str]) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(command_line(*arguments), cwd=project.directory, stdout=full, stderr=subprocess.PIPE)
+    assert done.returncode == 8
+    assert b"ciplug: error: hand-over: the output could not be written" in done.stderr

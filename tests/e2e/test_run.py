@@ -389,7 +389,7 @@ def test_each_host_logs_in_at_its_own_auth_mount(project: Project, ciplug: RunsC
     env = token_env(issuer, github_claims())
     assert ciplug("run", "--job", "test", "--", "true", env=env).returncode == 0
     done = ciplug("run", "--job", "test", "--", "true", env=env | {"GITHUB_ACTIONS": "true"})
-    assert_refused(done, 125, "denied", "nowhere", env=env, project=project)
+    assert_refused(done, 125, "login-rejected", "nowhere", env=env, project=project)
     done = ciplug("run", "--job", "test", "--", "true", env=env | {"GITLAB_CI": "true"})
     assert_refused(done, 125, "usage", "no mount for the host gitlab", env=env, project=project)
 
@@ -403,3 +403,12 @@ def test_a_person_is_told_of_leases_that_outlive_the_command(
     assert done.returncode == 0
     assert b"leases of your own vault login are not ended by ciplug" in done.stderr
     assert len(postgres.roles()) == len(before) + 1
+
+
+def test_a_token_the_child_digs_up_from_its_parent_is_hidden(
+    project: Project, ciplug: RunsCiplug, job_env: MakesJobEnv
+) -> None:
+    env = job_env()
+    done = ciplug("run", "--job", "test", "--", "sh", "-c", "tr '\\0' '\\n' </proc/$PPID/environ", env=env)
+    assert b"ACTIONS_ID_TOKEN_REQUEST_TOKEN=***" in done.stdout
+    assert_no_leak(done.stdout, [env["ACTIONS_ID_TOKEN_REQUEST_TOKEN"]])

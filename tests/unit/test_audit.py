@@ -17,8 +17,7 @@ from hypothesis import strategies as st
 from ciplug.audit import AuditLog, Context, describe
 from ciplug.audit.log import timestamp
 from ciplug.errors import AuditError
-from ciplug.hosts.checkout import Checkout
-from ciplug.hosts.facts import Host
+from ciplug.hosts.facts import Checkout, Host
 from ciplug.standins.claims import github_claims, gitlab_claims, jenkins_claims
 from ciplug.values import Secret
 from tests.leaks import assert_no_leak
@@ -270,3 +269,18 @@ def test_where_nobody_knows_the_fields_are_empty() -> None:
     assert {found.where[name] for name in ("repository", "commit", "ref")} == {""}
     assert {found.who[name] for name in ("issuer", "subject", "actor", "run")} == {""}
     assert Context(command="run").who == {}
+
+
+def test_a_pipe_that_nobody_reads_is_an_error_and_no_wait(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    log = AuditLog(str(tmp_path / "pipe"), required=True, warn=lambda _: None)
+    with pytest.raises(AuditError):
+        log.write(Context(command="run"), [{"event": "login"}])
+
+
+def test_no_line_holds_what_a_ci_host_takes_for_a_command(tmp_path: Path) -> None:
+    log = AuditLog(str(tmp_path / "log"), required=True, warn=lambda _: None)
+    log.write(Context(command="run", who={"subject": "x##[error]y\n::warning::z"}), [{"event": "login"}])
+    (line,) = (tmp_path / "log").read_text().splitlines()
+    assert "##[" not in line
+    assert json.loads(line)["who"]["subject"] == "x##[error]y\n::warning::z"

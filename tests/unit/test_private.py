@@ -234,3 +234,32 @@ def test_directories_that_are_not_there_are_no_candidates(tmp_path: Path) -> Non
     found = roots({"XDG_RUNTIME_DIR": str(tmp_path / "absent"), "TMPDIR": str(tmp_path / "absent")})
     assert tmp_path / "absent" not in found
     assert Path("/tmp") in roots({})
+
+
+def test_a_directory_whose_rights_were_taken_away_is_removed_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a user without rights sees it: the first try to open the directory is refused."""
+    directory = PrivateDirectory.create([tmp_path])
+    directory.write("KEY", b"value")
+    directory.path.chmod(0)
+    really, refused = os.open, []
+
+    def refuse_once(path: str | Path, flags: int, *more: object, **named: object) -> int:
+        if path == directory.path and not refused:
+            refused.append(path)
+            raise PermissionError(13, "Permission denied")
+        return really(path, flags, *more, **named)  # type: ignore[arg-type]  # whatever it was called with
+
+    monkeypatch.setattr(os, "open", refuse_once)
+    directory.remove()
+    assert refused
+    assert not directory.path.exists()
+
+
+def test_a_read_only_directory_is_emptied(tmp_path: Path) -> None:
+    directory = PrivateDirectory.create([tmp_path])
+    directory.write("KEY", b"value")
+    directory.path.chmod(0o500)
+    directory.remove()
+    assert not directory.path.exists()

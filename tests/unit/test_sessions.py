@@ -105,6 +105,14 @@ def test_what_cannot_be_forgotten_is_an_error(tmp_path: Path) -> None:
         b'"text"',
         b"{}",
         b"\xff\xfe",
+        *(
+            json.dumps({"addresses": [], "namespace": "", "token": TOKEN, "expires": 0, **odd}).encode()
+            for odd in (
+                {"directory": 5, "context": {}},
+                {"directory": "", "context": []},
+                {"directory": "", "context": {"who": 5}},
+            )
+        ),
         json.dumps({"addresses": ["a"], "namespace": "", "token": TOKEN, "expires": "soon", "directory": ""}).encode(),
         json.dumps({"addresses": 5, "namespace": "", "token": TOKEN, "expires": 0, "directory": ""}).encode(),
         json.dumps({"addresses": [], "namespace": "", "token": 10**15, "expires": 0, "directory": ""}).encode(),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ciplug.errors import Interrupted
-from ciplug.signals import ENDING, Signals
+from ciplug.signals import ENDING, FATAL, Signals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -154,3 +154,10 @@ def test_a_sleep_does_not_start_behind_a_remembered_signal() -> None:
         signal.raise_signal(signal.SIGTERM)
         with pytest.raises(Interrupted):
             signals.sleep(0)
+
+
+@pytest.mark.parametrize("number", [number for number in FATAL if number not in ENDING])
+def test_no_signal_that_can_be_handled_ends_the_process_by_default(number: signal.Signals) -> None:
+    with Signals(), pytest.raises(Interrupted) as raised:
+        signal.raise_signal(number)
+    assert raised.value.signum == number

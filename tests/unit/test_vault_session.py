@@ -18,7 +18,8 @@ from ciplug.net.transport import Transport
 from ciplug.values import Record, Secret
 from ciplug.vault.client import VaultClient
 from ciplug.vault.session import Session, login
-from tests.fakes.scripted_server import ScriptedServer, answer, hang
+from tests.fakes.scripted_server import ScriptedServer, answer, cut_short, hang
+from tests.leaks import assert_no_leak
 
 LOGIN = "POST /v1/auth/jwt/login"
 REVOKE = "POST /v1/auth/token/revoke-self"
@@ -337,3 +338,48 @@ def test_a_person_s_token_is_used_and_left_alone(client):
 def test_a_token_of_unknown_life_is_said_to_keep_its_whole_ttl(client):
     with ScriptedServer({REVOKE: POLICY}) as server, pytest.raises(DeniedError, match="stays valid for its whole TTL"):
         Session(client(server), Secret(TOKEN), ours=True).revoke()
+
+
+def test_a_login_whose_answer_is_lost_is_tried_once_more_and_said(client):
+    said = []
+    with ScriptedServer({LOGIN: cut_short}) as server:
+        vault = client(server, deadline=30.0)
+        vault.say = said.append
+        with pytest.raises(UnreachableError, match="may have issued a token, which lives for the role's token_ttl"):
+            enter(vault)
+        assert len(server.seen) == 2
+    assert len(said) == 1
+    assert "may have issued a token" in said[0]
+    assert_no_leak("".join(said), [JWT])
+
+
+def test_a_lost_answer_is_asked_for_at_the_other_address(client):
+    with ScriptedServer({LOGIN: cut_short}) as broken, ScriptedServer({LOGIN: auth()}) as sound:
+        transport = Transport()
+        vault = VaultClient([broken.url, sound.url], transport=transport, deadline=10.0)
+        assert enter(vault).token.reveal() == TOKEN.encode()
+        transport.close()
+        assert (len(broken.seen), len(sound.seen)) == (1, 1)
+
+
+def test_a_hanging_address_leaves_time_for_the_next_one(client):
+    """Within the five seconds of a revocation too, or a token outlives its job although a node could end it."""
+    with ScriptedServer({REVOKE: hang}) as hanging, ScriptedServer({REVOKE: answer(204)}) as sound:
+        transport = Transport()
+        vault = VaultClient([hanging.url, sound.url], transport=transport)
+        Session(vault, Secret(TOKEN), ours=True, ttl=60).revoke(2.0)
+        transport.close()
+        assert len(sound.seen) == 1
+
+
+@pytest.mark.parametrize("seconds", [10**400, 2**63])
+def test_a_life_of_any_length_is_taken(client, seconds):
+    with ScriptedServer({LOGIN: auth(lease_duration=seconds)}) as server:
+        left = enter(client(server)).ttl_remaining()
+    assert left is not None
+    assert left > 86400
+
+
+def test_a_token_that_no_header_carries_is_no_token(client):
+    with ScriptedServer({LOGIN: auth(client_token="s.\ud800")}) as server, pytest.raises(VaultError):
+        enter(client(server))
