@@ -6,6 +6,7 @@ The only module that reads ``os.environ``; everything else is handed the mapping
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MANIFEST = "ciplug.toml"
+_COERCED = frozenset({"C.UTF-8", "C.utf8", "UTF-8"})
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"", "0", "false", "no", "off"})
 
@@ -41,8 +43,17 @@ class Settings:
 
 
 def environment() -> dict[str, str]:
-    """A copy of the process environment."""
-    return dict(os.environ)
+    """A copy of the process environment, as it was handed to ciplug.
+
+    In the C locale Python sets ``LC_CTYPE`` for itself and its children (PEP 538); a command is not to notice that it
+    runs behind Python.
+    """
+    env = dict(os.environ)
+    if env.get("LC_CTYPE") in _COERCED:
+        with suppress(OSError):  # where there is no /proc, the variable stays
+            if b"\0LC_CTYPE=" not in b"\0" + Path("/proc/self/environ").read_bytes():
+                del env["LC_CTYPE"]
+    return env
 
 
 def load(env: Mapping[str, str], manifest: str = "") -> Settings:

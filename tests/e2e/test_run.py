@@ -412,3 +412,12 @@ def test_a_token_the_child_digs_up_from_its_parent_is_hidden(
     done = ciplug("run", "--job", "test", "--", "sh", "-c", "tr '\\0' '\\n' </proc/$PPID/environ", env=env)
     assert b"ACTIONS_ID_TOKEN_REQUEST_TOKEN=***" in done.stdout
     assert_no_leak(done.stdout, [env["ACTIONS_ID_TOKEN_REQUEST_TOKEN"]])
+
+
+@pytest.mark.parametrize(("given", "seen"), [({}, "unset"), ({"LC_CTYPE": "C.UTF-8"}, "C.UTF-8")])
+def test_the_child_does_not_notice_that_python_sets_a_locale(
+    project: Project, ciplug: RunsCiplug, issuer: Issuer, given: dict[str, str], seen: str
+) -> None:
+    env = token_env(issuer, github_claims()) | given
+    done = ciplug("run", "--job", "test", "--", "sh", "-c", 'echo "${LC_CTYPE-unset}"', env=env)
+    assert done.stdout.decode().strip() == seen
