@@ -44,7 +44,7 @@ class Finding:
 
 
 def diagnose(steps: Steps, grant: JobGrant, host: Host, client: VaultClient) -> Iterator[Finding]:
-    """The findings one by one, in the order of the pipeline, while they are made."""
+    """The findings in the order of the pipeline, as soon as they may be shown."""
     yield _host(host)
     yield Finding(check="job", state="ok", text=_describe(grant))
     identity, findings = _identity(steps, grant)
@@ -123,19 +123,26 @@ def _problem(found: Health) -> Finding | None:
     return None
 
 
-def _job(steps: Steps, grant: JobGrant, client: VaultClient, identity: Identity) -> Iterator[Finding]:
-    """The login, what its token may do on every record, and the job itself up to the hand-over, in one session."""
+def _job(steps: Steps, grant: JobGrant, client: VaultClient, identity: Identity) -> list[Finding]:
+    """The login, what its token may do on every record, and the job itself up to the hand-over, in one session.
+
+    All of it is found before any of it is shown: nobody's terminal is to hold a session open.
+    """
+    findings: list[Finding] = []
     trying = "login"
     try:
         with logged_in(steps, grant, identity) as login:
-            trying = "secrets"
-            yield Finding(check="login", state="ok", text="accepted")
             rights = _rights(steps, grant, client, identity, login)
-            yield from rights
+            findings += [Finding(check="login", state="ok", text="accepted"), *rights]
+            trying = "secrets"
             if all(finding.state == "ok" for finding in rights):
-                yield from _secrets(grant, read(steps, grant, identity, login))
+                findings += _secrets(grant, read(steps, grant, identity, login))
     except CiplugError as err:
-        yield _failed(trying, err)
+        findings.append(_failed(trying, err))
+    else:
+        if login.failure is not None:
+            findings.append(_failed("revoke", login.failure))
+    return findings
 
 
 def _rights(
@@ -162,7 +169,7 @@ def _rights(
 def _secrets(grant: JobGrant, delivery: Delivery) -> Iterator[Finding]:
     """Which values are there, and which are too short to be hidden."""
     lease = f", leased for {delivery.lease_seconds} s" if delivery.lease_seconds is not None else ""
-    yield Finding(check="secrets", state="ok", text=f"{len(delivery.values)} read{lease}, and released again")
+    yield Finding(check="secrets", state="ok", text=f"{len(delivery.values)} read{lease}")
     absent = {item.name for item in grant.grants} - {item.grant.name for item in delivery.values}
     if absent:
         yield Finding(check="secrets", state="note", text=f"optional and absent: {', '.join(sorted(absent))}")

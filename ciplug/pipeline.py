@@ -119,9 +119,9 @@ def read(steps: Steps, grant: JobGrant, identity: Identity, login: LiveLogin) ->
         except (CiplugError, Interrupted) as err:
             login.record.failure(err, *(_read_event(grant, item, contents.get(item)) for item in records))
             raise
-        login.record(
-            *({**_read_event(grant, item, contents[item]), "outcome": _outcome(contents[item])} for item in records)
-        )
+    login.record(
+        *({**_read_event(grant, item, contents[item]), "outcome": _outcome(contents[item])} for item in records)
+    )
     leases = [found.lease.seconds for found in contents.values() if isinstance(found, Contents) and found.lease]
     if leases and not login.session.ours:
         steps.warn(f"leases of your own vault login are not ended by ciplug: they live for up to {max(leases)} s")
@@ -156,6 +156,7 @@ class LiveLogin:
         self.session = session
         self.record = record
         self.kept = False
+        self.failure: CiplugError | None = None
         self._warn = warn
         self._tried = False
 
@@ -173,7 +174,7 @@ class LiveLogin:
             self.session.revoke()
         except CiplugError as err:
             self._warn(str(err))
-            outcome = err.cause
+            self.failure, outcome = err, err.cause
         self.record({"event": "revoke", "outcome": outcome})
 
     def end_behind(self, failure: BaseException) -> None:
@@ -194,7 +195,7 @@ def _log_in(steps: Steps, grant: JobGrant, identity: Identity, record: Recorder)
         steps.signals.check()
         has = evidence(identity.claims, str(err)) if isinstance(identity, IdToken) else ""
         if isinstance(err, LoginRejectedError) and has:
-            raise LoginRejectedError(f"{err}; {has}", hint=err.hint) from err
+            err.args = (f"{err}; {has}",)
         raise
 
 

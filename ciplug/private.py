@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from contextlib import suppress
@@ -143,5 +144,7 @@ def _open_folder(name: str | Path, parent: int | None = None) -> int:
         itself = f"/proc/self/fd/{handle}"
         Path(itself).chmod(0o700)
         return os.open(itself, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError as err:  # no /proc: the directory is there, and stays closed
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES)) from err
     finally:
         os.close(handle)

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from ciplug.hosts.facts import Host
 
 
+_CONTEXT = ("who", "where", "vault")
+"""The parts of an audit context that a note keeps; a newer ciplug's others are passed over."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenSession:
     """What one fetch left open. `token` is ``None`` when only files are left, or the token is a person's own.
@@ -85,7 +89,7 @@ class SessionStore:
                 token=Secret(entry["token"]) if entry["token"] else None,
                 expires=float(entry["expires"]),
                 directory=os.fspath(entry["directory"]),
-                context={name: dict(facts) for name, facts in entry["context"].items()},
+                context={name: dict(facts) for name, facts in entry["context"].items() if name in _CONTEXT},
             )
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             # Without its cause: a JSON error carries the document, and with it the token.

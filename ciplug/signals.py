@@ -26,8 +26,19 @@ def _known(*names: str) -> tuple[signal.Signals, ...]:
 ENDING = _known("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
 """The signals that ask a process to end."""
 
-FATAL = (*ENDING, *_known("SIGUSR1", "SIGUSR2", "SIGALRM", "SIGVTALRM", "SIGPROF", "SIGPOLL", "SIGXCPU", "SIGPWR"))
-"""Every signal that ends a process which does not handle it, and is no sign of a fault of its own."""
+FATAL = tuple(
+    signal.Signals(number)
+    for number in sorted(
+        signal.valid_signals()
+        - set(_known("SIGKILL", "SIGSTOP"))  # not to be handled
+        - set(_known("SIGILL", "SIGTRAP", "SIGABRT", "SIGBUS", "SIGFPE", "SIGSEGV", "SIGSYS"))  # faults of its own
+        - set(_known("SIGCHLD", "SIGCONT", "SIGURG", "SIGWINCH", "SIGINFO"))  # ignored by default
+        - set(_known("SIGTSTP", "SIGTTIN", "SIGTTOU"))  # job control
+        - set(_known("SIGPIPE", "SIGXFSZ"))  # ignored by Python, which raises OSError instead
+    )
+    if number in signal.Signals.__members__.values()
+)
+"""The named signals that end a process which does not handle them, and are no sign of a fault of its own."""
 
 
 class Signals:

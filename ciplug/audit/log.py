@@ -7,8 +7,10 @@ same event. Never a value, nor a hash of one.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import select
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 STDERR = "stderr"
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
 """Without waiting: a pipe that nobody reads must not hold a session open."""
+
+_PATIENCE = 2.0
+"""Seconds that a slow reader of a pipe is given."""
 
 
 class AuditLog:
@@ -56,10 +61,10 @@ class AuditLog:
         return bool(self._sink)
 
     def write(self, context: Context, events: Sequence[Mapping[str, Any]]) -> None:
-        """Append one line per event, all in one write, so that lines of concurrent jobs do not mix."""
+        """Append one line per event; ``AuditError`` where the log is required and a line could not be written."""
         if not (self._sink and events):
             return
-        lines = b"".join(self._line(context, event) for event in events)
+        lines = [self._line(context, event) for event in events]
         try:
             self._append(lines)
         except OSError as err:
@@ -84,21 +89,25 @@ class AuditLog:
         # A CI host reads a command from this wherever it stands in a line; in JSON it only stands in strings.
         return line.replace("##[", "#\\u0023[").encode() + b"\n"
 
-    def _append(self, lines: bytes) -> None:
-        if self._sink == STDERR:
-            _write_all(2, lines)
-            return
-        descriptor = os.open(self._sink, _APPEND, 0o600)
+    def _append(self, lines: Sequence[bytes]) -> None:
+        """Each line in a write of its own, so that the lines of concurrent jobs do not mix in a pipe either."""
+        until = time.monotonic() + _PATIENCE
+        descriptor = os.dup(2) if self._sink == STDERR else os.open(self._sink, _APPEND, 0o600)
         try:
-            _write_all(descriptor, lines)
+            for line in lines:
+                _write(descriptor, line, until)
         finally:
             os.close(descriptor)
 
 
-def _write_all(descriptor: int, lines: bytes) -> None:
-    """One ``write``, and a second only where a full disk or a signal cut it short: that says which of them it was."""
-    view = memoryview(lines)
+def _write(descriptor: int, line: bytes, until: float) -> None:
+    """One line, in one ``write`` where there is room for it; ``OSError`` where nobody made room until then."""
+    ready = select.poll()
+    ready.register(descriptor, select.POLLOUT)
+    view = memoryview(line)
     while view:
+        if not ready.poll(max(0.0, until - time.monotonic()) * 1000):
+            raise BlockingIOError(errno.EAGAIN, "nobody reads it")
         view = view[os.write(descriptor, view) :]
 
 

@@ -32,8 +32,8 @@ OWN_FAILURE_OF_RUN = 125
 """``run`` passes on its child's status, so a failure of its own has one status, as in ``env`` and ``docker run``."""
 
 
-_GONE = frozenset({errno.EPIPE, errno.ENOSPC, errno.EBADF, errno.EIO})
-"""Errors of writing to stdout: no reader, no room."""
+_GONE = frozenset({errno.ENOSPC, errno.EBADF, errno.EIO})
+"""Errors of writing to stdout: no room, not open for writing."""
 
 
 class LazyGroup(click.Group):
@@ -97,6 +97,8 @@ def _status(err: BaseException, own: int | None) -> int:
         case CiplugError():
             report.failure(err)
             return err.status if isinstance(err, CommandError) else own or err.exit_code
+        case SystemExit():  # click's way to say that stdout has no reader any more
+            return own or HandOverError.exit_code
         case OSError() if err.errno in _GONE:
             report.failure(HandOverError(f"the output could not be written: {err.strerror}", hint="make room for it"))
             return own or HandOverError.exit_code

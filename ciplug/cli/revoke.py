@@ -36,7 +36,8 @@ def command(invocation: Invocation) -> None:
             except CiplugError as err:
                 failures.append(err)
     for failure in failures[:-1]:
-        report.warn(str(failure))
+        for message in (*getattr(failure, "__notes__", ()), str(failure)):
+            report.warn(message)
     if failures:
         raise failures[-1]
 
@@ -50,7 +51,10 @@ def _end(store: SessionStore, name: str, found: Settings) -> None:
         try:
             revoke_session(found, session, session.token)
         except CiplugError as err:
-            _record(found, session, err.cause)
+            try:
+                _record(found, session, err.cause)
+            except CiplugError as lost:
+                err.add_note(str(lost))
             raise
         store.forget(name)
         _record(found, session, "ok")

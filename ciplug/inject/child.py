@@ -14,7 +14,7 @@ from ciplug.inject.group import ProcessGroup
 from ciplug.inject.start import start
 from ciplug.inject.stream import StuckSink
 from ciplug.inject.terminal import Foreground
-from ciplug.signals import ENDING
+from ciplug.signals import ENDING, FATAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -32,7 +32,8 @@ GitHub sends SIGINT, 7.5 s later SIGTERM, and kills 2.5 s after that: this leave
 LINGER = 0.5
 """Seconds that output may still arrive after the child has ended, from processes it left behind."""
 
-_FORWARDED = (*ENDING, signal.SIGUSR1, signal.SIGUSR2)
+_FORWARDED = tuple(number for number in FATAL if number != signal.SIGALRM)
+"""SIGALRM is the grace timer's own."""
 
 
 class Child:

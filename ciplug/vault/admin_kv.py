@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 
 _UPGRADE_SECONDS = 10.0
+"""How long a new engine may take to be ready."""
 
 
 class KvAdmin:
@@ -38,6 +39,7 @@ class KvAdmin:
             except VaultError:
                 if time.monotonic() > until:
                     raise
+                time.sleep(0.02)
             else:
                 return
 

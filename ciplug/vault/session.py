@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 
 MAX_PARALLEL = 10
 _LONGEST_LIFE = 10 * 365 * 86400
-_MAYBE_ISSUED = "the vault may have issued a token, which lives for the role's token_ttl"
+"""Seconds. What a vault says beyond that is as good as for ever."""
+
+_LOGIN_PAUSES = (0.5, 2.0, 4.0)
+"""Seconds before a login whose answer was lost is tried again: four logins at most."""
+
 REVOKE_SECONDS = 5.0
 """A revocation has time of its own: it must be tried even where the reads have used up theirs."""
 
@@ -154,25 +158,35 @@ def login(
         purpose=Purpose(step="login", doing=subject, subject=subject, conceal=(id_token,)),
         repeatable=False,
     )
-    return _session_of(client, _ask_twice(client, call, sleep), subject, clock)
+    return _session_of(client, _ask(client, call, sleep), subject, clock)
 
 
-def _ask_twice(client: VaultClient, call: Call, sleep: Callable[[float], None] | None) -> Answer:
-    """The answer to a login.
+def _ask(client: VaultClient, call: Call, sleep: Callable[[float], None] | None) -> Answer:
+    """The answer to a login, which is not repeated for as long as there is time.
 
-    One whose answer was lost may have made a token that nobody can end: it is tried once more, not for as long as there
-    is time, and said.
+    One whose answer was lost may have made a token that nobody can end. That is said, and it is tried again a few times
+    only, with pauses in which a leader that was lost is replaced.
     """
+    said = False
+    for pause in _LOGIN_PAUSES:
+        try:
+            return client.request(call, sleep=sleep)
+        except LostAnswerError as err:
+            if client.deadline.remaining() <= pause:
+                raise _lost(err) from err
+            if not said:
+                client.say(f"warning: {_lost(err)}")
+                said = True
+            (sleep or client.deadline.sleep)(pause)
     try:
         return client.request(call, sleep=sleep)
     except LostAnswerError as err:
-        client.say(f"warning: {err}: {_MAYBE_ISSUED}")
-        if client.deadline.expired:
-            raise
-    try:
-        return client.request(call, sleep=sleep)
-    except LostAnswerError as err:
-        raise UnreachableError(f"{err}: {_MAYBE_ISSUED}", hint=err.hint) from err
+        raise _lost(err) from err
+
+
+def _lost(error: LostAnswerError) -> UnreachableError:
+    message = f"{error}: the vault may have issued a token, which lives for the role's token_ttl"
+    return UnreachableError(message, hint=error.hint)
 
 
 def _session_of(client: VaultClient, answer: Answer, subject: str, clock: Callable[[], float]) -> Session:

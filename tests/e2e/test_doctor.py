@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from typing import TYPE_CHECKING
 
+import pytest
+
 from ciplug.standins.claims import github_claims
-from tests.e2e.outside import nothing_left, token_env
+from ciplug.vault.admin_auth import JwtRole
+from tests.e2e.outside import command_line, nothing_left, token_env
+from tests.e2e.project import AUDIENCE
 from tests.leaks import assert_no_leak
 
 if TYPE_CHECKING:
@@ -42,9 +48,48 @@ def test_a_missing_right_has_the_line_for_the_policy(
 
 
 def test_a_person_is_not_told_of_a_role(project: Project, ciplug: RunsCiplug) -> None:
+    token = project.admin.create_token(policies=["default"])
+    done = ciplug("doctor", "--job", "test", env={"VAULT_TOKEN": token.reveal().decode()})
+    told = done.stdout.decode()
+    assert done.returncode == 20
+    assert "add to a policy of your own vault login" in told
+    assert "role" not in told.partition("✗ rights")[2]
+    assert project.admin.token_is_alive(token)
+
+
+def test_a_token_that_nobody_knows_is_no_login(project: Project, ciplug: RunsCiplug) -> None:
     done = ciplug("doctor", "--job", "test", env={"VAULT_TOKEN": "s.nobody-knows-this-token"})
     assert done.returncode == 20
-    assert "shop-test" not in done.stdout.decode().split("login:")[-1]
+    assert "✗ login: the vault does not accept the token" in done.stdout.decode()
+
+
+def test_a_token_that_cannot_be_revoked_is_a_finding(
+    project: Project, ciplug: RunsCiplug, job_env: MakesJobEnv
+) -> None:
+    role = JwtRole(
+        name="shop-test",
+        bound_audiences=(AUDIENCE,),
+        bound_claims={"repository": "acme/shop"},
+        policies=(f"{project.auth_mount}-test",),
+        token_type="batch",
+    )
+    project.admin.jwt.write_role(role, project.auth_mount)
+    done = ciplug("doctor", "--job", "test", env=job_env())
+    assert done.returncode == 20
+    assert "✗ revoke: the vault token is a batch token and cannot be revoked" in done.stdout.decode()
+
+
+@pytest.mark.parametrize("arguments", [["doctor", "--job", "test"], ["check", "--schema"], ["--help"]])
+def test_a_reader_that_is_gone_is_no_bug(project: Project, job_env: MakesJobEnv, arguments: list[str]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    env = job_env() | {"PATH": os.environ["PATH"]}
+    with nothing_left(project):
+        done = subprocess.run(
+            command_line(*arguments), cwd=project.directory, env=env, stdout=writing, stderr=subprocess.PIPE
+        )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (8, b"")
 
 
 def test_a_branch_outside_only_if_never_reaches_the_login(project: Project, ciplug: RunsCiplug, issuer: Issuer) -> None:

@@ -254,7 +254,7 @@ RULES = {
     ),
     "sleeping is the signals' business": Rule(
         uses("time.sleep"),
-        ("signals.py", "standins/*"),
+        ("signals.py", "standins/*", "vault/admin_kv.py"),
         (
             "import time\ntime.sleep(1)",
             "from time import sleep",

@@ -316,7 +316,7 @@ def test_an_ending_signal_reaches_the_whole_group(tmp_path: Path, signum: signal
     assert done.status == 9
 
 
-@pytest.mark.parametrize("signum", [signal.SIGUSR1, signal.SIGUSR2])
+@pytest.mark.parametrize("signum", [signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU, signal.SIGPROF])
 def test_a_signal_of_the_users_own_is_passed_on_and_ends_nothing(tmp_path: Path, signum: signal.Signals) -> None:
     script = (
         f"trap 'echo got; got=1' {int(signum)}; touch {tmp_path}/up; while [ -z \"$got\" ]; do sleep 0.02; done; exit 4"

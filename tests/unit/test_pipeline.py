@@ -512,6 +512,7 @@ def test_a_record_that_is_not_required_is_one_warning(build) -> None:
     ("step", "error"),
     [
         ("login", LoginRejectedError("no")),
+        ("login", LoginRejectedError('claim "ref" is missing')),
         ("read", DeniedError("no")),
         ("read", Interrupted(15)),
         ("block", HandOverError("no")),
@@ -549,3 +550,22 @@ def test_errors_of_the_steps_carry_no_value(build) -> None:
     with pytest.raises(CiplugError) as raised:
         run(world, job_grant(Grant(name="X", record=DB, pointer=("url", "b"))))
     assert_no_leak(f"{raised.value} {raised.value.hint}", VALUES)
+
+
+def test_what_was_read_is_recorded_although_a_signal_comes_at_that_moment(build, tmp_path: Path) -> None:
+    """The vault has answered: its own audit log has the read, and so must this one."""
+    log = tmp_path / "audit"
+    world = build(audit=str(log), lease=LEASE)
+    really = world.steps.audit.write
+
+    def interrupted(context: Context, events: list[dict[str, object]]) -> None:
+        if events[0]["event"] == "read":
+            signal.raise_signal(signal.SIGTERM)
+        really(context, events)
+
+    world.steps.audit.write = interrupted
+    with pytest.raises(Interrupted):
+        run(world, block=lambda _: world.steps.signals.check())
+    events = [json.loads(line)["event"] for line in log.read_text().splitlines()]
+    assert events == ["login", "read", "read", "revoke"]
+    assert not world.session.ours

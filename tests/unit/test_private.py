@@ -257,9 +257,18 @@ def test_a_directory_whose_rights_were_taken_away_is_removed_all_the_same(
     assert not directory.path.exists()
 
 
-def test_a_read_only_directory_is_emptied(tmp_path: Path) -> None:
+def test_a_read_only_directory_is_emptied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a user without rights sees it: what is in a directory cannot be removed while the directory is read-only."""
     directory = PrivateDirectory.create([tmp_path])
     directory.write("KEY", b"value")
     directory.path.chmod(0o500)
+    really = os.unlink
+
+    def bound_by_modes(name: str, *, dir_fd: int) -> None:
+        if not os.fstat(dir_fd).st_mode & stat.S_IWUSR:
+            raise PermissionError(13, "Permission denied")
+        really(name, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "unlink", bound_by_modes)
     directory.remove()
     assert not directory.path.exists()

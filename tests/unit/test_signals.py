@@ -156,6 +156,19 @@ def test_a_sleep_does_not_start_behind_a_remembered_signal() -> None:
             signals.sleep(0)
 
 
+HARMLESS = {"SIGCHLD", "SIGCLD", "SIGCONT", "SIGURG", "SIGWINCH", "SIGTSTP", "SIGTTIN", "SIGTTOU", "SIGPIPE", "SIGXFSZ"}
+FAULTS = {"SIGILL", "SIGTRAP", "SIGABRT", "SIGIOT", "SIGBUS", "SIGFPE", "SIGSEGV", "SIGSYS"}
+
+
+def test_every_other_named_signal_is_handled() -> None:
+    named = {number for number in signal.Signals if not {number.name, *aliases(number)} & (HARMLESS | FAULTS)}
+    assert named - {signal.SIGKILL, signal.SIGSTOP} == set(FATAL)
+
+
+def aliases(number: signal.Signals) -> set[str]:
+    return {name for name, other in signal.Signals.__members__.items() if other == number}
+
+
 @pytest.mark.parametrize("number", [number for number in FATAL if number not in ENDING])
 def test_no_signal_that_can_be_handled_ends_the_process_by_default(number: signal.Signals) -> None:
     with Signals(), pytest.raises(Interrupted) as raised:

@@ -18,7 +18,7 @@ from ciplug.net.transport import Transport
 from ciplug.values import Record, Secret
 from ciplug.vault.client import VaultClient
 from ciplug.vault.session import Session, login
-from tests.fakes.scripted_server import ScriptedServer, answer, cut_short, hang
+from tests.fakes.scripted_server import ScriptedServer, answer, cut_short, hang, hang_up
 from tests.leaks import assert_no_leak
 
 LOGIN = "POST /v1/auth/jwt/login"
@@ -340,17 +340,31 @@ def test_a_token_of_unknown_life_is_said_to_keep_its_whole_ttl(client):
         Session(client(server), Secret(TOKEN), ours=True).revoke()
 
 
-def test_a_login_whose_answer_is_lost_is_tried_once_more_and_said(client):
-    said = []
+def test_a_login_whose_answer_is_lost_is_tried_a_few_times_and_said_once(client):
+    said, slept = [], []
     with ScriptedServer({LOGIN: cut_short}) as server:
         vault = client(server, deadline=30.0)
         vault.say = said.append
         with pytest.raises(UnreachableError, match="may have issued a token, which lives for the role's token_ttl"):
-            enter(vault)
-        assert len(server.seen) == 2
+            enter(vault, sleep=slept.append)
+        assert len(server.seen) == 4
+    assert len(slept) == 3
     assert len(said) == 1
     assert "may have issued a token" in said[0]
     assert_no_leak("".join(said), [JWT])
+
+
+def test_a_leader_that_is_lost_for_a_moment_is_waited_for(client):
+    with ScriptedServer({LOGIN: [hang_up, auth()]}) as server:
+        assert enter(client(server)).token.reveal() == TOKEN.encode()
+        assert len(server.seen) == 2
+
+
+def test_a_lost_answer_at_the_deadline_is_not_waited_for(client):
+    slept = []
+    with ScriptedServer({LOGIN: cut_short}) as server, pytest.raises(UnreachableError, match="may have issued"):
+        enter(client(server, deadline=0.4), sleep=slept.append)
+    assert slept == []
 
 
 def test_a_lost_answer_is_asked_for_at_the_other_address(client):
