@@ -14,7 +14,7 @@ from weakref import WeakSet
 
 from ciplug.net.deadline import Deadline
 from ciplug.net.dial import dial, refusal
-from ciplug.net.failures import Aborted, Failure, TimedOut, TooLarge, explain
+from ciplug.net.failures import Aborted, Failure, TimedOut, explain
 from ciplug.net.flight import Flight
 from ciplug.net.message import Request, Response, receive
 from ciplug.net.proxy import ProxySettings
@@ -139,7 +139,7 @@ class Transport:
         try:
             flight.left()
             yield flight
-        except (Aborted, TooLarge) as ended:
+        except Aborted as ended:
             ended.sent = flight.sent
             raise
         except (OSError, HTTPException) as err:
