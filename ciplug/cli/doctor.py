@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ciplug.cli.options import of_a_job
 from ciplug.cli.report import one_line
 from ciplug.cli.wiring import open_task
 from ciplug.doctor import diagnose
@@ -21,8 +22,7 @@ _SIGNS = {"ok": "✓", "failed": "✗", "note": "•"}
 
 
 @click.command("doctor")
-@click.option("--job", metavar="JOB", help="A job of the manifest. Default: CIPLUG_JOB, then the CI host's job name.")
-@click.option("--env", "environment", metavar="ENV", help="The environment, where the job has several.")
+@of_a_job
 @click.option(
     "--format",
     "form",

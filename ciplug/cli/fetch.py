@@ -9,6 +9,7 @@ import click
 from ciplug import formats
 from ciplug.cli import report
 from ciplug.cli.keeping import keep_open
+from ciplug.cli.options import of_a_job
 from ciplug.cli.wiring import open_task
 from ciplug.errors import HandOverError
 from ciplug.inject.files import needs_files, place
@@ -23,8 +24,7 @@ if TYPE_CHECKING:
 
 
 @click.command("fetch")
-@click.option("--job", metavar="JOB", help="A job of the manifest. Default: CIPLUG_JOB, then the CI host's job name.")
-@click.option("--env", "environment", metavar="ENV", help="The environment, where the job has several.")
+@of_a_job
 @click.option("--to", "layout", type=click.Choice(list(formats.FORMATS)), required=True, help="The form on stdout.")
 @click.option(
     "--unmasked",

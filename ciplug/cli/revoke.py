@@ -26,13 +26,13 @@ def command(invocation: Invocation) -> None:
 
     A session that cannot be ended is reported with its remaining life and kept for another try.
     """
-    found = settings.load(invocation.env, invocation.manifest)
-    store = open_store(found)
+    config = settings.load(invocation.env, invocation.manifest)
+    store = open_store(config)
     failures: list[CiplugError] = []
     with invocation.signals.shielded():
         for name in store.names():
             try:
-                _end(store, name, found)
+                _end(store, name, config)
             except CiplugError as err:
                 failures.append(err)
     for failure in failures[:-1]:
@@ -42,26 +42,26 @@ def command(invocation: Invocation) -> None:
         raise failures[-1]
 
 
-def _end(store: SessionStore, name: str, found: Settings) -> None:
+def _end(store: SessionStore, name: str, config: Settings) -> None:
     """End one open session: its files, its token, and last the note of it."""
     session = store.load(name)
     store.remove_files(session)
     expired = 0 < session.expires < time.time()
     if session.token is not None and not expired:
         try:
-            revoke_session(found, session, session.token)
+            revoke_session(config, session, session.token)
         except CiplugError as err:
             try:
-                _record(found, session, err.cause)
+                _record(config, session, err.cause)
             except CiplugError as lost:
                 err.add_note(str(lost))
             raise
         store.forget(name)
-        _record(found, session, "ok")
+        _record(config, session, "ok")
     else:
         store.forget(name)
 
 
-def _record(found: Settings, session: OpenSession, outcome: str) -> None:
+def _record(config: Settings, session: OpenSession, outcome: str) -> None:
     context = Context(command="revoke", **session.context)
-    open_audit(found).write(context, [{"event": "revoke", "outcome": outcome}])
+    open_audit(config).write(context, [{"event": "revoke", "outcome": outcome}])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ciplug.cli import report
+from ciplug.cli.options import of_a_job
 from ciplug.cli.wiring import open_task
 from ciplug.inject.child import GRACE, Child
 from ciplug.inject.environment import child_environment, token_values
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command("run", context_settings={"allow_interspersed_args": False})
-@click.option("--job", metavar="JOB", help="A job of the manifest. Default: CIPLUG_JOB, then the CI host's job name.")
-@click.option("--env", "environment", metavar="ENV", help="The environment, where the job has several.")
+@of_a_job
 @click.option(
     "--grace",
     metavar="SECONDS",

@@ -69,52 +69,52 @@ def open_task(
     command: str, invocation: Invocation, *, job: str | None, environment: str | None, whole: bool = False
 ) -> Iterator[Task]:
     """What `command` needs to work on one job; with `whole` and no job, on the whole catalogue of an environment."""
-    found = settings.load(invocation.env, invocation.manifest)
-    declared = manifest.load(found.manifest)
-    host = hosts.detect(found.env)
+    config = settings.load(invocation.env, invocation.manifest)
+    declared = manifest.load(config.manifest)
+    host = hosts.detect(config.env)
     grant = (
         manifest.grant_all(declared, environment)
         if whole and not job
-        else manifest.grant(declared, _job(found, declared, host, job), environment)
+        else manifest.grant(declared, _job(config, declared, host, job), environment)
     )
-    transport = _transport(found)
-    client = _client(found, declared, transport)
+    transport = _transport(config)
+    client = _client(config, declared, transport)
     try:
         yield Task(
-            settings=found,
+            settings=config,
             manifest=declared,
             grant=grant,
             host=host,
-            steps=_steps(command, invocation, found, declared, host, grant, client),
+            steps=_steps(command, invocation, config, declared, host, grant, client),
             client=client,
-            secret_zero=names(found.id_token_variable, declared.vault.audience),
+            secret_zero=names(config.id_token_variable, declared.vault.audience),
         )
     finally:
         transport.close()
 
 
-def open_store(found: Settings) -> SessionStore:
+def open_store(config: Settings) -> SessionStore:
     """Where what a ``fetch`` leaves open is noted: in the host's own temporary directory, else in memory."""
     from ciplug.sessions import SessionStore
 
-    host = hosts.detect(found.env)
-    if found.state_dir:
-        root = Path(found.state_dir)
+    host = hosts.detect(config.env)
+    if config.state_dir:
+        root = Path(config.state_dir)
     elif host.temp:
         root = Path(host.temp) / "ciplug"
     else:
-        root = next(iter(roots(found.env)), Path("/tmp")) / f"ciplug-{os.getuid()}"  # noqa: S108  # checked to be ours
-    return SessionStore(root, host, found.manifest)
+        root = next(iter(roots(config.env)), Path("/tmp")) / f"ciplug-{os.getuid()}"  # noqa: S108  # checked to be ours
+    return SessionStore(root, host, config.manifest)
 
 
-def open_audit(found: Settings) -> AuditLog:
+def open_audit(config: Settings) -> AuditLog:
     """The audit log that the environment asks for; ``AuditError`` where it is required and has nowhere to go."""
-    return AuditLog(found.audit, required=found.audit_required, warn=report.warn, version=__version__)
+    return AuditLog(config.audit, required=config.audit_required, warn=report.warn, version=__version__)
 
 
-def revoke_session(found: Settings, session: OpenSession, token: Secret) -> None:
+def revoke_session(config: Settings, session: OpenSession, token: Secret) -> None:
     """End a session that another command left open; ``CiplugError`` where the vault does not confirm it."""
-    transport = _transport(found)
+    transport = _transport(config)
     try:
         client = VaultClient(session.addresses, transport=transport, namespace=session.namespace)
         ttl = session.expires - time.time() if session.expires else None
@@ -123,21 +123,21 @@ def revoke_session(found: Settings, session: OpenSession, token: Secret) -> None
         transport.close()
 
 
-def sources(found: Settings, host: Host, invocation: Invocation) -> Sequence[IdentitySource]:
+def sources(config: Settings, host: Host, invocation: Invocation) -> Sequence[IdentitySource]:
     """Every identity source, in the order in which it is asked: what was handed over explicitly comes first."""
-    env = found.env
+    env = config.env
     return (
         GivenIdentity(env),
-        GitHubIdentity(env, lambda: Transport(proxies=_proxies(found)), sleep=invocation.signals.sleep),
-        GitLabIdentity(env, found.id_token_variable),
-        JenkinsIdentity(env, found.id_token_variable),
+        GitHubIdentity(env, lambda: Transport(proxies=_proxies(config)), sleep=invocation.signals.sleep),
+        GitLabIdentity(env, config.id_token_variable),
+        JenkinsIdentity(env, config.id_token_variable),
         PersonIdentity(env, ci=host.ci),
     )
 
 
-def _job(found: Settings, declared: Manifest, host: Host, job: str | None) -> str:
+def _job(config: Settings, declared: Manifest, host: Host, job: str | None) -> str:
     """``--job``, then ``CIPLUG_JOB``, then the host's own name for the job where the manifest has it."""
-    chosen = job or found.job or (host.job if host.job in declared.jobs else "")
+    chosen = job or config.job or (host.job if host.job in declared.jobs else "")
     if not chosen:
         where = f" ({host.label} calls it {host.job!r})" if host.job else ""
         raise UsageError(
@@ -149,7 +149,7 @@ def _job(found: Settings, declared: Manifest, host: Host, job: str | None) -> st
 def _steps(
     command: str,
     invocation: Invocation,
-    found: Settings,
+    config: Settings,
     declared: Manifest,
     host: Host,
     grant: JobGrant,
@@ -173,33 +173,33 @@ def _steps(
             environment=grant.environment.name,
             job=grant.job or "",
             vault={"address": str(client.addresses[0]), "namespace": client.namespace},
-            checkout=functools.partial(_checkout, found.manifest),
+            checkout=functools.partial(_checkout, config.manifest),
         )
 
     return Steps(
-        sources=sources(found, host, invocation),
+        sources=sources(config, host, invocation),
         audience=vault.audience,
         login=log_in,
         hurry=lambda: _hurry(client),
-        audit=open_audit(found),
+        audit=open_audit(config),
         context=context,
         signals=invocation.signals,
         warn=report.warn,
     )
 
 
-def _client(found: Settings, declared: Manifest, transport: Transport) -> VaultClient:
-    for address in found.addresses:
+def _client(config: Settings, declared: Manifest, transport: Transport) -> VaultClient:
+    for address in config.addresses:
         if problem := manifest.address_problem(address):
             raise UsageError(f"VAULT_ADDR or BAO_ADDR {problem}", hint="for example https://vault.example.com:8200")
-    addresses = found.addresses or declared.vault.addresses
+    addresses = config.addresses or declared.vault.addresses
     if not addresses:
         raise UsageError("no vault address", hint="set vault.address in the manifest, or VAULT_ADDR")
     return VaultClient(
         addresses,
         transport=transport,
-        namespace=found.namespace or declared.vault.namespace or "",
-        deadline=found.deadline or declared.vault.deadline,
+        namespace=config.namespace or declared.vault.namespace or "",
+        deadline=config.deadline or declared.vault.deadline,
         notify=report.say,
     )
 
@@ -211,12 +211,12 @@ def _hurry(client: VaultClient) -> None:
     timer.start()
 
 
-def _transport(found: Settings) -> Transport:
-    return Transport(tls=found.tls, proxies=_proxies(found))
+def _transport(config: Settings) -> Transport:
+    return Transport(tls=config.tls, proxies=_proxies(config))
 
 
-def _proxies(found: Settings) -> ProxySettings:
-    return ProxySettings.from_mapping(found.proxies)
+def _proxies(config: Settings) -> ProxySettings:
+    return ProxySettings.from_mapping(config.proxies)
 
 
 def _checkout(manifest_path: Path) -> Checkout:
