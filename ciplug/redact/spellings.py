@@ -38,7 +38,8 @@ _QUOTES_IN_MARKUP = (
 def spellings(value: bytes) -> Iterator[bytes]:
     """`value` as URL encoders, JSON writers, shells, XML and HTML writers and Python's repr spell it; with duplicates.
 
-    What needs text (JSON, repr) is left out for a value that is not UTF-8.
+    What needs text (JSON, repr) has a value that is not UTF-8 as Python reads it from the environment, with a surrogate
+    for each byte that is none.
     """
     yield from _percent(value)
     yield from _shell(value)
@@ -47,9 +48,12 @@ def spellings(value: bytes) -> Iterator[bytes]:
     try:
         text = value.decode()
     except UnicodeDecodeError:
-        return
-    yield repr(text)[1:-1].encode()
-    yield from _json(text)
+        text = value.decode(errors="surrogateescape")
+        yield _as_json(text, ascii_only=True).encode()
+    else:
+        yield repr(text)[1:-1].encode()
+        yield from _json(text)
+    yield ascii(text)[1:-1].encode()
 
 
 def _percent(value: bytes) -> Iterator[bytes]:
@@ -65,12 +69,17 @@ def _percent(value: bytes) -> Iterator[bytes]:
             yield text
 
 
-def _json(text: str) -> Iterator[bytes]:
+def _as_json(text: str, *, ascii_only: bool) -> str:
     import json
 
+    return json.dumps(text, ensure_ascii=ascii_only)[1:-1]
+
+
+def _json(text: str) -> Iterator[bytes]:
     for ascii_only in (True, False):
-        plain = json.dumps(text, ensure_ascii=ascii_only)[1:-1]
+        plain = _as_json(text, ascii_only=ascii_only)
         yield plain.encode()
+        yield _as_json(plain, ascii_only=ascii_only).encode()  # a document in a field of a structured log
         yield plain.replace("/", "\\/").encode()
         for char in "<>&\u2028\u2029":  # Go's encoding/json, and what is safe inside HTML
             plain = plain.replace(char, f"\\u{ord(char):04x}")

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ciplug.redact import MIN_LENGTH, Form, forms, hideable
+from ciplug.redact import MIN_LENGTH, Form, LiteralKernel, forms, hideable, redact
 
 
 def texts(*values: bytes) -> set[bytes]:
@@ -93,6 +93,7 @@ def test_what_the_real_encoders_write_contains_a_form(value: bytes) -> None:
     written = {
         json.dumps(text),
         json.dumps(text, ensure_ascii=False),
+        ascii(text),
         quote(text, safe=""),
         quote(text),
         quote_plus(text),
@@ -182,3 +183,18 @@ def test_a_large_value_of_many_lines_is_quick() -> None:
     known = forms([value])
     assert time.perf_counter() - started < 10  # about half a second; the limit only tells it from a quadratic one
     assert len(known) > 30_000
+
+
+def test_python_prints_what_is_not_utf8_with_surrogates() -> None:
+    value = b"caf\xff-and-a-password"
+    seen = value.decode(errors="surrogateescape")
+    texts = {form.text for form in forms([value])}
+    assert {json.dumps(seen)[1:-1].encode(), ascii(seen)[1:-1].encode()} <= texts
+
+
+@pytest.mark.parametrize("ascii_only", [True, False])
+@pytest.mark.parametrize("value", AWKWARD.values(), ids=AWKWARD)
+def test_a_document_in_a_field_of_a_structured_log_is_known(value: bytes, ascii_only: bool) -> None:
+    inner = json.dumps({"secret": value.decode()}, ensure_ascii=ascii_only)
+    line = json.dumps({"message": inner}, ensure_ascii=ascii_only).encode()
+    assert redact(line, LiteralKernel(forms([value]))) == b'{"message": "{\\"secret\\": \\"***\\"}"}'
