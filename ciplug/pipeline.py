@@ -193,9 +193,9 @@ def _log_in(steps: Steps, grant: JobGrant, identity: Identity, record: Recorder)
         record.failure(err, _login_event(grant))
         # A signal ends the request in flight, and the error is then only its consequence.
         steps.signals.check()
-        has = evidence(identity.claims, str(err)) if isinstance(identity, IdToken) else ""
-        if isinstance(err, LoginRejectedError) and has:
-            err.args = (f"{err}; {has}",)
+        if isinstance(err, LoginRejectedError) and isinstance(identity, IdToken):
+            # In place: a new error would leave behind the note of an audit record that could not be written.
+            err.args = ("; ".join(filter(None, (str(err), evidence(identity.claims, str(err))))),)
         raise
 
 

@@ -42,7 +42,7 @@ FATAL = tuple(
 
 
 class Signals:
-    """The process's handlers for the ending signals, from ``__enter__`` to ``__exit__``."""
+    """The process's handlers for every signal that would end it, from ``__enter__`` to ``__exit__``."""
 
     def __init__(self) -> None:
         self.pending: int | None = None

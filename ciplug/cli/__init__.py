@@ -1,4 +1,4 @@
-"""The command line: one small module per command, loaded when that command runs; the only place that exits."""
+"""The command line: one small module per command, loaded when that command runs; every end becomes a status."""
 
 from __future__ import annotations
 
@@ -30,7 +30,6 @@ COMMANDS = {
 
 OWN_FAILURE_OF_RUN = 125
 """``run`` passes on its child's status, so a failure of its own has one status, as in ``env`` and ``docker run``."""
-
 
 _GONE = frozenset({errno.ENOSPC, errno.EBADF, errno.EIO})
 """Errors of writing to stdout: no room, not open for writing."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     type=click.FloatRange(0, 3600),
     default=GRACE,
     show_default=True,
-    help="Seconds from a forwarded SIGINT, SIGTERM or SIGHUP to SIGKILL for all of the command's processes.",
+    help="Seconds from a forwarded SIGINT, SIGTERM, SIGHUP or SIGQUIT to SIGKILL for all of the command's processes.",
 )
 @click.argument("command_line", metavar="[--] COMMAND [ARG]...", nargs=-1, required=True, type=click.UNPROCESSED)
 @click.pass_obj

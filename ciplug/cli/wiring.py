@@ -123,7 +123,7 @@ def revoke_session(config: Settings, session: OpenSession, token: Secret) -> Non
         transport.close()
 
 
-def sources(config: Settings, host: Host, invocation: Invocation) -> Sequence[IdentitySource]:
+def _sources(config: Settings, host: Host, invocation: Invocation) -> Sequence[IdentitySource]:
     """Every identity source, in the order in which it is asked: what was handed over explicitly comes first."""
     env = config.env
     return (
@@ -177,7 +177,7 @@ def _steps(
         )
 
     return Steps(
-        sources=sources(config, host, invocation),
+        sources=_sources(config, host, invocation),
         audience=vault.audience,
         login=log_in,
         hurry=lambda: _hurry(client),

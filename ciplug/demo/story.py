@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from base64 import b64encode
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
@@ -16,7 +17,6 @@ from typing import TYPE_CHECKING
 
 from ciplug.demo.vault import DemoValues, set_up
 from ciplug.errors import CiplugError
-from ciplug.redact import LiteralKernel, forms, redact
 from ciplug.standins.claims import github_claims
 from ciplug.standins.issuer import Issuer
 from ciplug.standins.openbao import OpenBao
@@ -101,8 +101,7 @@ class Demo:
             stderr=subprocess.STDOUT,
             check=False,
         )
-        kernel = LiteralKernel(forms(value.encode() for value in self._values.all))
-        clean = redact(done.stdout, kernel) == done.stdout
+        clean = not any(_shows(done.stdout, value.encode()) for value in self._values.all)
         if clean:
             for line in done.stdout.decode(errors="replace").splitlines():
                 self._say(f"  | {line}")
@@ -139,6 +138,16 @@ class Demo:
         if not holds:
             raise DemoFailedError(f"not so: {claim}", hint="report this; a demo must not lie")
         self._say(f"  ✓ {claim}")
+
+
+def _shows(output: bytes, value: bytes) -> bool:
+    """Whether `output` has `value` as it is, in hex or in base64, however broken into lines.
+
+    Written without `ciplug.redact`, which is what it checks.
+    """
+    flat = b"".join(output.split())
+    encoded = (b64encode(b" " * pad + value)[4:-4] for pad in range(3))
+    return any(form in flat for form in (value, value.hex().encode(), *encoded))
 
 
 @contextmanager

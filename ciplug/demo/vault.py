@@ -10,6 +10,8 @@ from ciplug.vault.admin import Admin
 from ciplug.vault.admin_auth import JwtRole
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from ciplug.standins.issuer import Issuer
     from ciplug.standins.openbao import OpenBao
 
@@ -50,13 +52,14 @@ def set_up(bao: OpenBao, issuer: Issuer, values: DemoValues) -> None:
         admin.kv.write("secret", "common/npm", {"token": values.npm})
         admin.jwt.enable()
         admin.jwt.configure(bound_issuer=issuer.url, jwks_url=issuer.jwks_url)
-        _let_in(admin, "test", ["app/dev/db", "app/dev/sentry", "common/npm"], {})
-        _let_in(
+        let_in(admin, "test", ["app/dev/db", "app/dev/sentry", "common/npm"], {})
+        let_in(
             admin, "deploy", ["app/prod/db", "app/prod/stripe"], {"ref": "refs/heads/main", "environment": "production"}
         )
 
 
-def _let_in(admin: Admin, job: str, records: list[str], claims: dict[str, object]) -> None:
+def let_in(admin: Admin, job: str, records: Sequence[str], claims: Mapping[str, object]) -> None:
+    """Let the job of ``acme/shop`` with these claims read `records`, through the role and policy ``shop-<job>``."""
     rules = "".join(f'path "secret/data/{record}" {{ capabilities = ["read"] }}\n' for record in records)
     admin.write_policy(f"shop-{job}", rules)
     admin.jwt.write_role(

@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING
 
 from ciplug.errors import HandOverError
 from ciplug.hosts.facts import Host
+from ciplug.redact import MIN_LENGTH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-
-_SHORTEST = 4
-"""Bytes. What is shorter is not masked anywhere."""
 
 
 def detect(env: Mapping[str, str]) -> Host | None:
@@ -65,7 +63,7 @@ def _is_fit(value: bytes) -> bool:
     The longer lines of such a value come as forms of their own.
     """
     lines = [line.strip() for line in value.splitlines() if line.strip()]
-    return bool(lines) and all(len(line) >= _SHORTEST for line in lines)
+    return bool(lines) and all(len(line) >= MIN_LENGTH for line in lines)
 
 
 def escape(value: bytes) -> bytes:

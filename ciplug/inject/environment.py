@@ -26,6 +26,7 @@ SECRET_ZERO = frozenset(
 """Variables from which a job's identity can be had; the host's own token variables and their ``…_FILE`` join them."""
 
 _NO_TOKENS = frozenset({"ACTIONS_ID_TOKEN_REQUEST_URL", "CIPLUG_ID_TOKEN_FILE", "VAULT_ID_TOKEN_FILE"})
+"""Those that lead to a token and hold none: an address, paths."""
 
 MAX_ENTRY = 128 * 1024
 """Bytes of ``NAME=value`` with its final NUL: Linux starts no program with a longer string (MAX_ARG_STRLEN)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING
 
@@ -167,21 +168,18 @@ def _ask(client: VaultClient, call: Call, sleep: Callable[[float], None] | None)
     One whose answer was lost may have made a token that nobody can end. That is said, and it is tried again a few times
     only, with pauses in which a leader that was lost is replaced.
     """
-    said = False
-    for pause in _LOGIN_PAUSES:
+    pauses, said = iter(_LOGIN_PAUSES), False
+    while True:
         try:
             return client.request(call, sleep=sleep)
         except LostAnswerError as err:
+            pause = next(pauses, math.inf)
             if client.deadline.remaining() <= pause:
                 raise _lost(err) from err
             if not said:
                 client.say(f"warning: {_lost(err)}")
                 said = True
-            (sleep or client.deadline.sleep)(pause)
-    try:
-        return client.request(call, sleep=sleep)
-    except LostAnswerError as err:
-        raise _lost(err) from err
+        (sleep or client.deadline.sleep)(pause)
 
 
 def _lost(error: LostAnswerError) -> UnreachableError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import stat
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ciplug.cli import run_command_line
-from ciplug.demo.story import Demo, DemoFailedError, open_demo
+from ciplug.demo.story import Demo, DemoFailedError, _shows, open_demo
 from ciplug.demo.vault import AUDIENCE, DemoValues, set_up
 from ciplug.standins.claims import github_claims
 from ciplug.standins.issuer import Issuer
@@ -305,3 +306,11 @@ def test_demo_stops_where_it_would_lie(tmp_path: Path, monkeypatch: pytest.Monke
         monkeypatch.setattr("ciplug.demo.story.set_up", other)
         with pytest.raises(DemoFailedError, match="not so"):
             demo.tell()
+
+
+@pytest.mark.parametrize("before", ["", "a", "ab"])
+def test_the_demo_sees_a_leak_without_the_filters_help(before: str) -> None:
+    value = DemoValues.random().dev_database.encode()
+    encoded = base64.encodebytes(before.encode() + value + b"\n")
+    assert all(_shows(output, value) for output in (b"x" + value, value.hex().encode(), encoded))
+    assert not _shows(b"connecting to ***\n" + base64.encodebytes(b"something else, and long enough"), value)

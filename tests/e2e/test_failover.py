@@ -6,9 +6,9 @@ import json
 import secrets
 from typing import TYPE_CHECKING
 
+from ciplug.demo.vault import AUDIENCE, let_in
 from ciplug.standins.claims import github_claims
 from ciplug.vault.admin import Admin
-from ciplug.vault.admin_auth import JwtRole
 from tests.e2e.raft import RaftCluster
 from tests.leaks import assert_no_leak
 
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from ciplug.standins.issuer import Issuer
     from tests.e2e.conftest import RunsCiplug
-
-AUDIENCE = "https://vault.acme.dev"
 
 MANIFEST = """\
 version = 1
@@ -42,16 +40,9 @@ def test_a_job_survives_the_loss_of_the_leader(tmp_path: Path, issuer: Issuer, c
     with RaftCluster() as cluster:
         with Admin(cluster.addresses[0], cluster.token) as admin:
             admin.kv.write("secret", "app/db", {"token": value})
-            admin.write_policy("shop-test", 'path "secret/data/app/db" { capabilities = ["read"] }')
             admin.jwt.enable()
             admin.jwt.configure(bound_issuer=issuer.url, jwks_url=issuer.jwks_url)
-            role = JwtRole(
-                name="shop-test",
-                bound_audiences=(AUDIENCE,),
-                bound_claims={"repository": "acme/shop"},
-                policies=("shop-test",),
-            )
-            admin.jwt.write_role(role)
+            let_in(admin, "test", ["app/db"], {})
         (tmp_path / "ciplug.toml").write_text(MANIFEST.format(addresses=json.dumps(cluster.addresses)))
         cluster.await_everywhere("auth/jwt/role/shop-test")
         dead = cluster.kill_leader()
