@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ciplug.errors import CiplugError, Interrupted, LoginRejectedError
 from ciplug.fields import collect
+from ciplug.frozen import Frozen
 from ciplug.identity import check_audience, check_only_if, evidence, resolve
 from ciplug.redact import forms, hideable
 from ciplug.values import Contents, IdToken
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
     from ciplug.values import Delivered, Identity, Record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Steps:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+class Steps(Frozen):
     """What the pipeline works with, built by the command."""
 
     sources: Sequence[IdentitySource]
@@ -43,8 +44,8 @@ class Steps:
     warn: Callable[[str], None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+class Delivery(Frozen):
     """Everything a job was granted, in hand. `lease_seconds` is the shortest lease among it, ``None`` without one."""
 
     values: tuple[Delivered, ...]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, final
 
+from ciplug.frozen import Frozen
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -55,8 +57,8 @@ class Secret:
         raise TypeError("a Secret can be neither copied nor pickled")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+class Record(Frozen):
     """Where one record lives in the vault. `path` is relative to `mount`; `version` is a KV v2 pin."""
 
     mount: str
@@ -69,8 +71,8 @@ class Record:
         return f"{self.mount}/{self.path}{pin}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Grant:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+class Grant(Frozen):
     """One secret a job is granted: which variable, from which field of which record, and how it is handed over.
 
     `pointer` holds the keys from the record's data down to the value: one for ``#url``, several for ``#/a/b``.
@@ -85,8 +87,8 @@ class Grant:
     owner: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lease:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+class Lease(Frozen):
     """A dynamic secret's lease as the vault returned it; `seconds` is its life from the read."""
 
     id: str
@@ -94,8 +96,8 @@ class Lease:
     renewable: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Contents:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+class Contents(Frozen):
     """What one record held when it was read. `data` is left out of every representation."""
 
     data: Mapping[str, Any] = field(repr=False)
@@ -104,8 +106,8 @@ class Contents:
     lease: Lease | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IdToken:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+class IdToken(Frozen):
     """An OIDC token from a CI host, with its unverified payload (the vault verifies; ciplug only explains)."""
 
     token: Secret
@@ -113,8 +115,8 @@ class IdToken:
     source: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VaultToken:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+class VaultToken(Frozen):
     """A vault token that a person already holds. It is not ciplug's: it is never revoked here."""
 
     token: Secret
@@ -125,8 +127,8 @@ Identity = IdToken | VaultToken
 """What a login starts from."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivered:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+class Delivered(Frozen):
     """One secret in hand, ready to be masked and handed over."""
 
     grant: Grant

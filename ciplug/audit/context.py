@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ciplug.frozen import Frozen
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -15,8 +17,8 @@ _REPOSITORY = ("repository", "project_path")
 _COMMIT = ("sha",)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Context:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+class Context(Frozen):
     """What every line of one command has in common."""
 
     command: str

@@ -15,6 +15,7 @@ from ciplug import __version__, hosts, manifest, settings
 from ciplug.audit import AuditLog, Context, describe
 from ciplug.cli import report
 from ciplug.errors import UsageError
+from ciplug.frozen import Frozen
 from ciplug.identity.github import GitHubIdentity
 from ciplug.identity.gitlab import GitLabIdentity
 from ciplug.identity.given import GivenIdentity
@@ -45,8 +46,8 @@ HURRY_SECONDS = 2.0
 """What a vault request in flight is still given once a signal asks ciplug to end."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+class Task(Frozen):
     """One job's (or person's) grant with the steps to deliver it, and what a command may want to know besides."""
 
     settings: Settings

@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from ciplug.frozen import Frozen
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ciplug.contracts import Masker
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Host:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+class Host(Frozen):
     """One CI run as its host describes it; empty strings where the host does not say.
 
     `kind` is the word in audit records; `temp` is a directory the host clears when the job ends; `masker` makes what
@@ -33,8 +35,8 @@ class Host:
     temp: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checkout:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+class Checkout(Frozen):
     """Facts of a git working tree; empty strings where git does not say."""
 
     repository: str = ""

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from ciplug.errors import UsageError
+from ciplug.frozen import Frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,8 +27,8 @@ MAX_DEADLINE = 600.0
 """Seconds; also what ``CIPLUG_DEADLINE`` may ask for at most."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Vault:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+class Vault(Frozen):
     """Where the vault is and how it is laid out. `deadline` is in seconds; `addresses` have no trailing slash.
 
     `addresses` is empty where the manifest leaves them to the environment. `auth_mounts` is by host kind; `auth_mount`
@@ -55,8 +56,8 @@ class Vault:
         return mount
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Project:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+class Project(Frozen):
     """Whose jobs may log in. `name` is the first part of default role names, empty where nothing gives one."""
 
     name: str = ""
@@ -66,8 +67,8 @@ class Project:
     jenkins: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Environment:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+class Environment(Frozen):
     """A part of the KV engine below `path`, and the claims a job must have to use it: any one value for each claim."""
 
     name: str
@@ -75,8 +76,8 @@ class Environment:
     only_if: Mapping[str, tuple[Claim, ...]] = field(default_factory=lambda: MappingProxyType({}))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SecretSpec:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+class SecretSpec(Frozen):
     """One variable of the catalogue. `environments` is empty for all; `rotate_every` is in seconds."""
 
     name: str
@@ -94,8 +95,8 @@ class SecretSpec:
         return not self.environments or environment in self.environments
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+class Job(Frozen):
     """What one CI job may have: names from the catalogue, in one of its environments, through one vault role."""
 
     name: str
@@ -104,8 +105,8 @@ class Job:
     secrets: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+class Target(Frozen):
     """One place on a deploy platform. `token` says where the platform's API token is; `options` are for its adapter."""
 
     name: str
@@ -117,8 +118,8 @@ class Target:
     options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Manifest:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+class Manifest(Frozen):
     """A whole ``ciplug.toml``. Mappings keep the order of the file; `source` is the file's name for messages."""
 
     version: int

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ciplug.errors import ManifestError
+from ciplug.frozen import Frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -18,8 +19,8 @@ LONGEST_ECHO = 80
 _ESCAPES = {'"': '\\"', "\\": "\\\\"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+class Problem(Frozen):
     """One thing to mend. `line` counts from 1; `key` is a dotted key path, empty if the document is no TOML."""
 
     line: int

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from http.client import HTTPException, HTTPResponse
 from typing import TYPE_CHECKING
 
+from ciplug.frozen import Frozen
 from ciplug.net.failures import TooLarge, Unsendable
 from ciplug.values import Secret
 
@@ -23,8 +24,8 @@ _IN_NAMES = frozenset(b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcde
 """Bytes of a target, of a header's value and of its name (RFC 9110, 5.1 and 5.5)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Response:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+class Response(Frozen):
     """An answer: status, headers by lower-case name, body. Headers and body are left out of every representation."""
 
     status: int
@@ -32,8 +33,8 @@ class Response:
     body: bytes = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+class Request(Frozen):
     """A request to `origin`; `target` is the path with its query, empty values of `headers` are sent as they are."""
 
     origin: Origin

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from ciplug.errors import UsageError
+from ciplug.frozen import Frozen
 from ciplug.values import Secret
 
 if TYPE_CHECKING:
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 _DEFAULT_PORT = 80
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Proxy:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+class Proxy(Frozen):
     """An HTTP proxy. `authorization` is a whole ``Proxy-Authorization`` value; ``str()`` is ``host:port`` alone."""
 
     host: str
@@ -35,8 +36,8 @@ class Proxy:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProxySettings:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+class ProxySettings(Frozen):
     """The proxy for each scheme and the hosts that need none; build it with ``from_mapping``."""
 
     https: Proxy | None = None

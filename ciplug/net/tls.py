@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ciplug.errors import UsageError
+from ciplug.frozen import Frozen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TlsSettings:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+class TlsSettings(Frozen):
     """Paths of PEM files, and the name to ask for instead of the address's own host; empty where unset.
 
     A CA file or directory replaces the system's CAs, as in the ``vault`` and ``bao`` commands.

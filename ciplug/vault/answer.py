@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ciplug.errors import UnreachableError, VaultError
+from ciplug.frozen import Frozen
 from ciplug.net.origin import split
 from ciplug.net.retry import Transient, is_passing, retry_after
 from ciplug.vault.errors import error_for
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from ciplug.vault.errors import Place, Purpose
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+class Answer(Frozen):
     """A success: its JSON object, empty for 204, the address that gave it, and its ``Date`` header."""
 
     body: Mapping[str, Any] = field(repr=False)

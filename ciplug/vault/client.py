@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ciplug import __version__
 from ciplug.errors import CiplugError, SealedError, UnreachableError, UsageError, VaultError
+from ciplug.frozen import Frozen
 from ciplug.net.failures import Failure
 from ciplug.net.origin import split
 from ciplug.net.retry import Transient, retry
@@ -29,8 +30,8 @@ DEADLINE = 30.0
 """Seconds for all vault traffic of one command, where nothing else is set."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Address:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+class Address(Frozen):
     """One address of the vault; `base` is a path before ``/v1`` where a gateway wants one."""
 
     origin: Origin
@@ -40,8 +41,8 @@ class Address:
         return f"{self.origin}{self.base}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+class Call(Frozen):
     """One request to whichever address answers; `path` begins with ``/v1/``. `root` leaves the namespace out.
 
     What is not `repeatable` is not sent again once it went out whole and its answer was lost.

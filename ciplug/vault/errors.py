@@ -19,6 +19,7 @@ from ciplug.errors import (
     UsageError,
     VaultError,
 )
+from ciplug.frozen import Frozen
 from ciplug.net.failures import TooLarge, Unsendable
 
 if TYPE_CHECKING:
@@ -48,8 +49,8 @@ _LOGIN_HINTS = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Purpose:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+class Purpose(Frozen):
     """Why a request is made, for messages.
 
     `doing` reads after "while" (``reading secret/app/db``); `subject` is the record, role or mount it concerns.
@@ -62,8 +63,8 @@ class Purpose:
     conceal: tuple[Secret, ...] = field(default=(), repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+class Place(Frozen):
     """Which vault answered: address and namespace, for messages."""
 
     address: str

@@ -8,6 +8,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from ciplug.errors import CiplugError
+from ciplug.frozen import Frozen
 from ciplug.net.retry import Transient
 from ciplug.vault.client import Call
 from ciplug.vault.errors import Purpose
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 _HEALTH = "/v1/sys/health?standbyok=true&perfstandbyok=true&sealedcode=200&uninitcode=200"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Health:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+class Health(Frozen):
     """The state of one address. With a `problem` there was no usable answer, and the rest means nothing.
 
     `skew` is how many seconds the vault's clock is ahead of this machine's, to about a second; ``None`` if unknown.
