@@ -6,10 +6,10 @@ Every check is a ``Finding``; the first that fails is the cause, what follows fr
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from ciplug.errors import CiplugError
+from ciplug.frozen import frozen
 from ciplug.identity import check_audience, check_only_if, resolve
 from ciplug.identity.claims import show
 from ciplug.pipeline import logged_in, read
@@ -33,7 +33,7 @@ SKEW_SECONDS = 30.0
 State = Literal["ok", "failed", "note"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Finding:
     """One line of the report: what was looked at, how it stands, what was found, and what to do about it."""
 

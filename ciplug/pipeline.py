@@ -6,12 +6,12 @@ No construction, no environment, no output: the command that runs it decides whe
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from ciplug.errors import CiplugError, Interrupted, LoginRejectedError
 from ciplug.fields import collect
-from ciplug.frozen import Frozen
+from ciplug.frozen import frozen
 from ciplug.identity import check_audience, check_only_if, evidence, resolve
 from ciplug.redact import forms, hideable
 from ciplug.values import Contents, IdToken
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from ciplug.values import Delivered, Identity, Record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
-class Steps(Frozen):
+@frozen
+class Steps:
     """What the pipeline works with, built by the command."""
 
     sources: Sequence[IdentitySource]
@@ -44,8 +44,8 @@ class Steps(Frozen):
     warn: Callable[[str], None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
-class Delivery(Frozen):
+@frozen
+class Delivery:
     """Everything a job was granted, in hand. `lease_seconds` is the shortest lease among it, ``None`` without one."""
 
     values: tuple[Delivered, ...]

@@ -11,12 +11,12 @@ import hashlib
 import json
 import os
 import time
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ciplug.errors import HandOverError
-from ciplug.frozen import Frozen
+from ciplug.frozen import frozen
 from ciplug.private import PrivateDirectory, own_directory, write_file
 from ciplug.values import Secret
 
@@ -30,8 +30,8 @@ _CONTEXT = ("who", "where", "vault")
 """The parts of an audit context that a note keeps; a newer ciplug's others are passed over."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
-class OpenSession(Frozen):
+@frozen
+class OpenSession:
     """What one fetch left open. `token` is ``None`` when only files are left, or the token is a person's own.
 
     `expires` is in epoch seconds, 0 where the token's life is not known; `context` is who opened it and where, for the

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ciplug.errors import UsageError
-from ciplug.frozen import Frozen
+from ciplug.frozen import frozen
 from ciplug.manifest import MAX_DEADLINE
 from ciplug.net.tls import TlsSettings
 
@@ -25,8 +25,8 @@ _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"", "0", "false", "no", "off"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
-class Settings(Frozen):
+@frozen
+class Settings:
     """The parsed environment. `env` is the whole of it and is left out of every representation."""
 
     env: Mapping[str, str] = field(repr=False)

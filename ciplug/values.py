@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, final
 
-from ciplug.frozen import Frozen
+from ciplug.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,8 +57,8 @@ class Secret:
         raise TypeError("a Secret can be neither copied nor pickled")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
-class Record(Frozen):
+@frozen
+class Record:
     """Where one record lives in the vault. `path` is relative to `mount`; `version` is a KV v2 pin."""
 
     mount: str
@@ -71,8 +71,8 @@ class Record(Frozen):
         return f"{self.mount}/{self.path}{pin}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
-class Grant(Frozen):
+@frozen
+class Grant:
     """One secret a job is granted: which variable, from which field of which record, and how it is handed over.
 
     `pointer` holds the keys from the record's data down to the value: one for ``#url``, several for ``#/a/b``.
@@ -87,8 +87,8 @@ class Grant(Frozen):
     owner: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
-class Lease(Frozen):
+@frozen
+class Lease:
     """A dynamic secret's lease as the vault returned it; `seconds` is its life from the read."""
 
     id: str
@@ -96,8 +96,8 @@ class Lease(Frozen):
     renewable: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
-class Contents(Frozen):
+@frozen
+class Contents:
     """What one record held when it was read. `data` is left out of every representation."""
 
     data: Mapping[str, Any] = field(repr=False)
@@ -106,8 +106,8 @@ class Contents(Frozen):
     lease: Lease | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
-class IdToken(Frozen):
+@frozen
+class IdToken:
     """An OIDC token from a CI host, with its unverified payload (the vault verifies; ciplug only explains)."""
 
     token: Secret
@@ -115,8 +115,8 @@ class IdToken(Frozen):
     source: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
-class VaultToken(Frozen):
+@frozen
+class VaultToken:
     """A vault token that a person already holds. It is not ciplug's: it is never revoked here."""
 
     token: Secret
@@ -127,8 +127,8 @@ Identity = IdToken | VaultToken
 """What a login starts from."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
-class Delivered(Frozen):
+@frozen
+class Delivered:
     """One secret in hand, ready to be masked and handed over."""
 
     grant: Grant

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
-from ciplug.frozen import Frozen
+from ciplug.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -17,8 +17,8 @@ _REPOSITORY = ("repository", "project_path")
 _COMMIT = ("sha",)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
-class Context(Frozen):
+@frozen
+class Context:
     """What every line of one command has in common."""
 
     command: str

@@ -7,7 +7,6 @@ import os
 import threading
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ from ciplug import __version__, hosts, manifest, settings
 from ciplug.audit import AuditLog, Context, describe
 from ciplug.cli import report
 from ciplug.errors import UsageError
-from ciplug.frozen import Frozen
+from ciplug.frozen import frozen
 from ciplug.identity.github import GitHubIdentity
 from ciplug.identity.gitlab import GitLabIdentity
 from ciplug.identity.given import GivenIdentity
@@ -46,8 +45,8 @@ HURRY_SECONDS = 2.0
 """What a vault request in flight is still given once a signal asks ciplug to end."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
-class Task(Frozen):
+@frozen
+class Task:
     """One job's (or person's) grant with the steps to deliver it, and what a command may want to know besides."""
 
     settings: Settings

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from ciplug.frozen import frozen
 from ciplug.vault.admin import Admin
 from ciplug.vault.admin_auth import JwtRole
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 AUDIENCE = "https://vault.acme.dev"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class DemoValues:
     """The secrets of this run; `all` is what no line of the demo may show."""
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from ciplug.frozen import Frozen
+from ciplug.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,8 +13,8 @@ if TYPE_CHECKING:
     from ciplug.contracts import Masker
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
-class Host(Frozen):
+@frozen
+class Host:
     """One CI run as its host describes it; empty strings where the host does not say.
 
     `kind` is the word in audit records; `temp` is a directory the host clears when the job ends; `masker` makes what
@@ -35,8 +34,8 @@ class Host(Frozen):
     temp: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
-class Checkout(Frozen):
+@frozen
+class Checkout:
     """Facts of a git working tree; empty strings where git does not say."""
 
     repository: str = ""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ciplug.errors import UsageError
-from ciplug.frozen import Frozen
+from ciplug.frozen import frozen
 from ciplug.manifest.problems import quoted, suggest
 from ciplug.manifest.scope import resolve
 from ciplug.values import Grant
@@ -17,8 +16,8 @@ if TYPE_CHECKING:
     from ciplug.manifest.model import Environment, Manifest, SecretSpec
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
-class JobGrant(Frozen):
+@frozen
+class JobGrant:
     """Who reads what, where. `job` and `role` are ``None`` for a person, who reads as themselves."""
 
     job: str | None

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from ciplug.errors import UsageError
-from ciplug.frozen import Frozen
+from ciplug.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,8 +27,8 @@ MAX_DEADLINE = 600.0
 """Seconds; also what ``CIPLUG_DEADLINE`` may ask for at most."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
-class Vault(Frozen):
+@frozen
+class Vault:
     """Where the vault is and how it is laid out. `deadline` is in seconds; `addresses` have no trailing slash.
 
     `addresses` is empty where the manifest leaves them to the environment. `auth_mounts` is by host kind; `auth_mount`
@@ -56,8 +56,8 @@ class Vault(Frozen):
         return mount
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
-class Project(Frozen):
+@frozen
+class Project:
     """Whose jobs may log in. `name` is the first part of default role names, empty where nothing gives one."""
 
     name: str = ""
@@ -67,8 +67,8 @@ class Project(Frozen):
     jenkins: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
-class Environment(Frozen):
+@frozen
+class Environment:
     """A part of the KV engine below `path`, and the claims a job must have to use it: any one value for each claim."""
 
     name: str
@@ -76,8 +76,8 @@ class Environment(Frozen):
     only_if: Mapping[str, tuple[Claim, ...]] = field(default_factory=lambda: MappingProxyType({}))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
-class SecretSpec(Frozen):
+@frozen
+class SecretSpec:
     """One variable of the catalogue. `environments` is empty for all; `rotate_every` is in seconds."""
 
     name: str
@@ -95,8 +95,8 @@ class SecretSpec(Frozen):
         return not self.environments or environment in self.environments
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
-class Job(Frozen):
+@frozen
+class Job:
     """What one CI job may have: names from the catalogue, in one of its environments, through one vault role."""
 
     name: str
@@ -105,8 +105,8 @@ class Job(Frozen):
     secrets: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
-class Target(Frozen):
+@frozen
+class Target:
     """One place on a deploy platform. `token` says where the platform's API token is; `options` are for its adapter."""
 
     name: str
@@ -118,8 +118,8 @@ class Target(Frozen):
     options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
-class Manifest(Frozen):
+@frozen
+class Manifest:
     """A whole ``ciplug.toml``. Mappings keep the order of the file; `source` is the file's name for messages."""
 
     version: int

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ciplug.errors import ManifestError
-from ciplug.frozen import Frozen
+from ciplug.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -19,8 +18,8 @@ LONGEST_ECHO = 80
 _ESCAPES = {'"': '\\"', "\\": "\\\\"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
-class Problem(Frozen):
+@frozen
+class Problem:
     """One thing to mend. `line` counts from 1; `key` is a dotted key path, empty if the document is no TOML."""
 
     line: int

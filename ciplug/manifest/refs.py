@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from ciplug.frozen import Frozen
+from ciplug.frozen import frozen
 from ciplug.manifest.grammar import character_problem, line_problem, path_problem
 
 _LONGEST_VERSION = 9
@@ -14,8 +12,8 @@ class RefError(ValueError):
     """A text that is not a ref; the message says why, without repeating it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
-class Ref(Frozen):
+@frozen
+class Ref:
     """One value in the vault. `mount` is another engine's, ``None`` for the KV engine.
 
     `path` is relative to `mount`, to the KV mount where `from_root`, else to the environment's path. `pointer` holds

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from http.client import HTTPException, HTTPResponse
 from typing import TYPE_CHECKING
 
-from ciplug.frozen import Frozen
+from ciplug.frozen import frozen
 from ciplug.net.failures import TooLarge, Unsendable
 from ciplug.values import Secret
 
@@ -24,8 +24,8 @@ _IN_NAMES = frozenset(b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcde
 """Bytes of a target, of a header's value and of its name (RFC 9110, 5.1 and 5.5)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
-class Response(Frozen):
+@frozen
+class Response:
     """An answer: status, headers by lower-case name, body. Headers and body are left out of every representation."""
 
     status: int
@@ -33,8 +33,8 @@ class Response(Frozen):
     body: bytes = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
-class Request(Frozen):
+@frozen
+class Request:
     """A request to `origin`; `target` is the path with its query, empty values of `headers` are sent as they are."""
 
     origin: Origin

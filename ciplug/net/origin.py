@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from ciplug.frozen import Frozen
+from ciplug.frozen import frozen
 
 _PORTS = {"http": 80, "https": 443}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
-class Origin(Frozen):
+@frozen
+class Origin:
     """Scheme (``http`` or ``https``), host in lower case without brackets, port; ``str()`` is how users write it."""
 
     scheme: str

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from ciplug.errors import UsageError
-from ciplug.frozen import Frozen
+from ciplug.frozen import frozen
 from ciplug.values import Secret
 
 if TYPE_CHECKING:
@@ -20,8 +19,8 @@ if TYPE_CHECKING:
 _DEFAULT_PORT = 80
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
-class Proxy(Frozen):
+@frozen
+class Proxy:
     """An HTTP proxy. `authorization` is a whole ``Proxy-Authorization`` value; ``str()`` is ``host:port`` alone."""
 
     host: str
@@ -36,8 +35,8 @@ class Proxy(Frozen):
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
-class ProxySettings(Frozen):
+@frozen
+class ProxySettings:
     """The proxy for each scheme and the hosts that need none; build it with ``from_mapping``."""
 
     https: Proxy | None = None

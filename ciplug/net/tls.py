@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import ssl
-from dataclasses import dataclass
 from pathlib import Path
 
 from ciplug.errors import UsageError
-from ciplug.frozen import Frozen
+from ciplug.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
-class TlsSettings(Frozen):
+@frozen
+class TlsSettings:
     """Paths of PEM files, and the name to ask for instead of the address's own host; empty where unset.
 
     A CA file or directory replaces the system's CAs, as in the ``vault`` and ``bao`` commands.

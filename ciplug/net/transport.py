@@ -6,12 +6,12 @@ import select
 import threading
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
 from http import HTTPStatus
 from http.client import HTTPException
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
+from ciplug.frozen import frozen
 from ciplug.net.deadline import Deadline
 from ciplug.net.dial import dial, refusal
 from ciplug.net.failures import Aborted, Failure, TimedOut, explain
@@ -36,8 +36,10 @@ ATTEMPT_SECONDS = 10.0
 _IDLE_SECONDS = 30.0
 
 
-@dataclass(slots=True)
+@frozen
 class _Idle:
+    """A connection that waits for its next request."""
+
     stream: Stream
     since: float
 
@@ -171,7 +173,7 @@ class Transport:
 
     def _keep(self, stream: Stream, route: tuple[Origin, Proxy | None]) -> None:
         with self._lock:
-            self._idle.setdefault(route, []).append(_Idle(stream, self._clock()))
+            self._idle.setdefault(route, []).append(_Idle(stream=stream, since=self._clock()))
 
     def _take(self, origin: Origin, proxy: Proxy | None, flight: Flight) -> Stream | None:
         """An idle connection that still looks alive."""

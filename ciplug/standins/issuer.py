@@ -9,7 +9,6 @@ import json
 import secrets
 import threading
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Self
 from urllib.parse import parse_qs, urlsplit
 
@@ -17,6 +16,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
+from ciplug.frozen import frozen
 from ciplug.standins.loopback import HANG, Answer, LoopbackServer
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class GithubEndpoint(NamedTuple):
     request_token: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Behaviour:
     """How a token endpoint answers the right bearer: `pending` times 403, then `unavailable` times 503, then `then`.
 
@@ -46,7 +46,7 @@ class Behaviour:
     then: Literal["token", "no-value", "html", "hang"] = "token"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Seen:
     """One request the issuer received: the `audience` asked for, and the `status` answered (`HANG` for silence)."""
 
@@ -55,7 +55,7 @@ class Seen:
     status: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Endpoint:
     claims: Mapping[str, object]
     bearer: str

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 import threading
-from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Final, Self
+
+from ciplug.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,7 +17,7 @@ HANG: Final = 0
 """The status of an answer that is never given: the connection stays open for as long as the server runs."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Answer:
     """What to send back; `status` may be `HANG`."""
 

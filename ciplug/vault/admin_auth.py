@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Literal
 
 from ciplug.errors import UsageError
+from ciplug.frozen import frozen
 from ciplug.vault.admin_route import route
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class JwtRole:
     """A role of type ``jwt``. `ttl` and `max_ttl` are seconds; a value of `bound_claims` may be a list, meaning any.
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from ciplug.errors import UnreachableError, VaultError
-from ciplug.frozen import Frozen
+from ciplug.frozen import frozen
 from ciplug.net.origin import split
 from ciplug.net.retry import Transient, is_passing, retry_after
 from ciplug.vault.errors import error_for
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from ciplug.vault.errors import Place, Purpose
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
-class Answer(Frozen):
+@frozen
+class Answer:
     """A success: its JSON object, empty for 204, the address that gave it, and its ``Date`` header."""
 
     body: Mapping[str, Any] = field(repr=False)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import threading
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ciplug import __version__
 from ciplug.errors import CiplugError, SealedError, UnreachableError, UsageError, VaultError
-from ciplug.frozen import Frozen
+from ciplug.frozen import frozen
 from ciplug.net.failures import Failure
 from ciplug.net.origin import split
 from ciplug.net.retry import Transient, retry
@@ -30,8 +30,8 @@ DEADLINE = 30.0
 """Seconds for all vault traffic of one command, where nothing else is set."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
-class Address(Frozen):
+@frozen
+class Address:
     """One address of the vault; `base` is a path before ``/v1`` where a gateway wants one."""
 
     origin: Origin
@@ -41,8 +41,8 @@ class Address(Frozen):
         return f"{self.origin}{self.base}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
-class Call(Frozen):
+@frozen
+class Call:
     """One request to whichever address answers; `path` begins with ``/v1/``. `root` leaves the namespace out.
 
     What is not `repeatable` is not sent again once it went out whole and its answer was lost.

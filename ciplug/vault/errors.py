@@ -6,7 +6,7 @@ The texts were observed on OpenBao 2.7; Vault shares them except where said.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Literal
 
 from ciplug.errors import (
@@ -19,7 +19,7 @@ from ciplug.errors import (
     UsageError,
     VaultError,
 )
-from ciplug.frozen import Frozen
+from ciplug.frozen import frozen
 from ciplug.net.failures import TooLarge, Unsendable
 
 if TYPE_CHECKING:
@@ -49,8 +49,8 @@ _LOGIN_HINTS = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
-class Purpose(Frozen):
+@frozen
+class Purpose:
     """Why a request is made, for messages.
 
     `doing` reads after "while" (``reading secret/app/db``); `subject` is the record, role or mount it concerns.
@@ -63,8 +63,8 @@ class Purpose(Frozen):
     conceal: tuple[Secret, ...] = field(default=(), repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
-class Place(Frozen):
+@frozen
+class Place:
     """Which vault answered: address and namespace, for messages."""
 
     address: str

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from ciplug.errors import CiplugError
-from ciplug.frozen import Frozen
+from ciplug.frozen import frozen
 from ciplug.net.retry import Transient
 from ciplug.vault.client import Call
 from ciplug.vault.errors import Purpose
@@ -24,8 +23,8 @@ if TYPE_CHECKING:
 _HEALTH = "/v1/sys/health?standbyok=true&perfstandbyok=true&sealedcode=200&uninitcode=200"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
-class Health(Frozen):
+@frozen
+class Health:
     """The state of one address. With a `problem` there was no usable answer, and the rest means nothing.
 
     `skew` is how many seconds the vault's clock is ahead of this machine's, to about a second; ``None`` if unknown.
