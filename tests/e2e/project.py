@@ -134,7 +134,8 @@ def new_project(directory: Path, bao: OpenBao, admin: Admin, issuer: Issuer) -> 
     )
     _write_manifest(project)
     _fill(project)
-    _let_in(project, issuer)
+    production = {"ref": "refs/heads/main", "environment": "production"}
+    _let_in(project, issuer, project.auth_mount, {"repository": "acme/shop"}, production)
     return project
 
 
@@ -154,6 +155,16 @@ def lease_logins(project: Project, postgres: Postgres) -> None:
     project.append(_LEASED_JOB.format(mount=mount))
 
 
+def open_to_every_host(project: Project, issuer: Issuer) -> None:
+    """Let jobs on GitLab CI and Jenkins in as well, each through an auth mount of its own, as their issuers need."""
+    mounts = {"github": project.auth_mount} | {host: f"{project.auth_mount}-{host}" for host in ("gitlab", "jenkins")}
+    table = ", ".join(f'{host} = "{mount}"' for host, mount in mounts.items())
+    project.replace(f'auth_mount = "{project.auth_mount}"', f"auth_mount = {{ {table} }}")
+    production = {"ref": "main", "environment": "production"}
+    _let_in(project, issuer, mounts["gitlab"], {"project_path": "acme/shop"}, production)
+    _let_in(project, issuer, mounts["jenkins"], {"sub": "https://ci.acme.dev/job/shop/"}, {})
+
+
 def _write_manifest(project: Project) -> None:
     text = _MANIFEST.format(
         address=project.bao.address, auth_mount=project.auth_mount, kv_mount=project.kv_mount, audience=AUDIENCE
@@ -169,14 +180,15 @@ def _fill(project: Project) -> None:
     project.put("common/npm", {"token": project.values["dev"]["NPM_TOKEN"]})
 
 
-def _let_in(project: Project, issuer: Issuer) -> None:
+def _let_in(
+    project: Project, issuer: Issuer, mount: str, bound: Mapping[str, str], production: Mapping[str, str]
+) -> None:
     """Roles for the three jobs, each with a policy of its own that reads one environment."""
     jwt = project.admin.jwt
-    jwt.enable(project.auth_mount)
-    jwt.configure(project.auth_mount, bound_issuer=issuer.url, jwks_url=issuer.jwks_url)
-    production = {"ref": "refs/heads/main", "environment": "production"}
+    jwt.enable(mount)
+    jwt.configure(mount, bound_issuer=issuer.url, jwks_url=issuer.jwks_url)
     for job, environment, more in (("test", "dev", {}), ("deploy", "prod", production), ("migrate", "dev", {})):
-        policy = f"{project.auth_mount}-{job}"
+        policy = f"{mount}-{job}"
         readable = [f"{project.kv_mount}/data/app/{environment}/*", f"{project.kv_mount}/data/common/*"]
         if job == "migrate":
             readable.append(f"{project.database_mount}/creds/web")
@@ -185,8 +197,8 @@ def _let_in(project: Project, issuer: Issuer) -> None:
         role = JwtRole(
             name=f"shop-{job}",
             bound_audiences=(AUDIENCE,),
-            bound_claims={"repository": "acme/shop"} | more,
+            bound_claims={**bound, **more},
             policies=(policy,),
-            claim_mappings={"repository": "repository", "run_id": "run_id"},
+            claim_mappings={name: name for name in (*bound, "run_id")},
         )
-        jwt.write_role(role, project.auth_mount)
+        jwt.write_role(role, mount)
