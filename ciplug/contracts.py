@@ -60,6 +60,13 @@ class Login(Protocol):
         """The session, or the error that says why there is none."""
 
 
+class Annotation(Protocol):
+    """How a CI host is told to show a message beside its log."""
+
+    def __call__(self, level: str, title: str, message: str) -> str:
+        """The line to write for a printable one-line `message`; `level` is ``error`` or ``warning``."""
+
+
 class Masker(Protocol):
     """A CI host that can be told, while the job runs, what to hide in its log."""
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ciplug.manifest import JobGrant
     from ciplug.redact import Form
     from ciplug.signals import Signals
-    from ciplug.values import Delivered, Identity, Record
+    from ciplug.values import Delivered, Identity, Record, Secret
 
 
 @frozen
@@ -45,10 +45,27 @@ class Steps:
 
 
 @frozen
-class Delivery:
-    """Everything a job was granted, in hand. `lease_seconds` is the shortest lease among it, ``None`` without one."""
+class InHand:
+    """Everything a job was granted, and the credentials by which it came."""
 
     values: tuple[Delivered, ...]
+    credentials: tuple[Secret, ...]
+
+    @property
+    def forms(self) -> tuple[Form, ...]:
+        """Every form of what no log may show: the secrets, the vault token and the ID token."""
+        return forms(secret.reveal() for secret in (*(item.value for item in self.values), *self.credentials))
+
+    @property
+    def too_short(self) -> list[str]:
+        """The names of secrets that are not masked: it would blank the log without hiding anything."""
+        return [item.grant.name for item in self.values if not hideable(item.value.reveal())]
+
+
+@frozen
+class Delivery(InHand):
+    """What was just read from the vault. `lease_seconds` is the shortest lease among it, ``None`` without one."""
+
     identity: Identity = field(repr=False)
     login: LiveLogin = field(repr=False)
     lease_seconds: int | None
@@ -57,17 +74,6 @@ class Delivery:
     def session(self) -> VaultSession:
         """The session the values were read with."""
         return self.login.session
-
-    @property
-    def forms(self) -> tuple[Form, ...]:
-        """Every form of what no log may show: the secrets, the vault token and the ID token."""
-        secrets = [*(item.value for item in self.values), self.session.token, self.identity.token]
-        return forms(secret.reveal() for secret in secrets)
-
-    @property
-    def too_short(self) -> list[str]:
-        """The names of secrets that are not masked: it would blank the log without hiding anything."""
-        return [item.grant.name for item in self.values if not hideable(item.value.reveal())]
 
 
 @contextmanager
@@ -126,7 +132,13 @@ def read(steps: Steps, grant: JobGrant, identity: Identity, login: LiveLogin) ->
     leases = [found.lease.seconds for found in contents.values() if isinstance(found, Contents) and found.lease]
     if leases and not login.session.ours:
         steps.warn(f"leases of your own vault login are not ended by ciplug: they live for up to {max(leases)} s")
-    return Delivery(values=values, identity=identity, login=login, lease_seconds=min(leases, default=None))
+    return Delivery(
+        values=values,
+        credentials=(login.session.token, identity.token),
+        identity=identity,
+        login=login,
+        lease_seconds=min(leases, default=None),
+    )
 
 
 class Recorder:

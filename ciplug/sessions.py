@@ -1,12 +1,14 @@
-"""What a ``ciplug fetch`` leaves open until the job ends: a session with leases, secret files.
+"""What a ``ciplug fetch`` leaves open until the job ends: a session with leases, secret files, secrets for ``run``.
 
 Each is one 0600 JSON file in a directory of this user, so that ``ciplug revoke`` can end it from another process, and
-so that two fetches never write the same file. It holds a vault token, in memory where there is tmpfs, for at most the
-length of the job; on a CI host, in the host's temporary directory.
+so that two fetches never write the same file. It holds a vault token, and the secrets that were fetched for
+``ciplug run --fetched``, in memory where there is tmpfs, for at most the length of the job; on a CI host, in the host's
+temporary directory.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import os
@@ -35,7 +37,7 @@ class OpenSession:
     """What one fetch left open. `token` is ``None`` when only files are left, or the token is a person's own.
 
     `expires` is in epoch seconds, 0 where the token's life is not known; `context` is who opened it and where, for the
-    audit log.
+    audit log. `values` are the secrets kept for later runs of `job` in `environment`, by variable.
     """
 
     addresses: Sequence[str]
@@ -44,6 +46,9 @@ class OpenSession:
     expires: float
     directory: str = ""
     context: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    job: str = ""
+    environment: str = ""
+    values: Mapping[str, Secret] = field(default_factory=dict)
 
 
 class SessionStore:
@@ -68,6 +73,9 @@ class SessionStore:
             "expires": session.expires,
             "directory": session.directory,
             "context": session.context,
+            "job": session.job,
+            "environment": session.environment,
+            "values": {name: base64.b64encode(one.reveal()).decode() for name, one in session.values.items()},
         }
         name = f"{self._key}-{time.time_ns()}-{os.urandom(4).hex()}.json"
         write_file(self.private_root() / name, json.dumps(entry).encode())
@@ -91,12 +99,20 @@ class SessionStore:
                 expires=float(entry["expires"]),
                 directory=os.fspath(entry["directory"]),
                 context={name: dict(facts) for name, facts in entry["context"].items() if name in _CONTEXT},
+                job=str(entry["job"]),
+                environment=str(entry["environment"]),
+                values={name: Secret(base64.b64decode(text)) for name, text in entry["values"].items()},
             )
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             # Without its cause: a JSON error carries the document, and with it the token.
             raise HandOverError(
                 f"the open session {self._root / name} cannot be read", hint="it ends by itself when its TTL is over"
             ) from None
+
+    def fetched(self, job: str, environment: str) -> OpenSession | None:
+        """The newest session with secrets kept for runs of `job` in `environment`; ``None`` where there is none."""
+        sessions = map(self.load, reversed(self.names()))
+        return next((one for one in sessions if one.values and (one.job, one.environment) == (job, environment)), None)
 
     def remove_files(self, session: OpenSession) -> None:
         """Remove the secret files of `session`; ``HandOverError`` when they cannot be."""

@@ -41,6 +41,7 @@ class Settings:
     audit_required: bool
     state_dir: str
     id_token_variable: str
+    allow_debug_trace: bool
 
 
 def environment() -> dict[str, str]:
@@ -80,6 +81,7 @@ def load(env: Mapping[str, str], manifest: str = "") -> Settings:
         audit_required=flag(env, "CIPLUG_AUDIT_REQUIRED"),
         state_dir=env.get("CIPLUG_STATE_DIR", ""),
         id_token_variable=env.get("CIPLUG_ID_TOKEN_VARIABLE", ""),
+        allow_debug_trace=flag(env, "CIPLUG_ALLOW_DEBUG_TRACE"),
     )
 
 

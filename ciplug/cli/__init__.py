@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ciplug import __version__, process, settings
-from ciplug.cli import report
+from ciplug import __version__, hosts, process, settings
 from ciplug.cli.invocation import Invocation
+from ciplug.cli.report import Report
 from ciplug.errors import CiplugError, CommandError, HandOverError, Interrupted
 from ciplug.signals import Signals
 
@@ -77,16 +77,18 @@ def run_command_line(arguments: Sequence[str]) -> int:
     """Run one command; the exit status, one per cause (see ``ciplug.errors``)."""
     missing = process.prepare()
     with Signals() as signals:
-        invocation = Invocation(env=settings.environment(), signals=signals, missing=missing)
+        env = settings.environment()
+        report = Report(hosts.detect(env).annotation)
+        invocation = Invocation(env=env, signals=signals, report=report, missing=missing)
         try:
             status = group.main(args=list(arguments), prog_name="ciplug", standalone_mode=False, obj=invocation)
             signals.check()
         except BaseException as err:  # noqa: BLE001  # the one broad except: whatever it is, no value may be shown
-            return _status(err, OWN_FAILURE_OF_RUN if invocation.command == "run" else None)
+            return _status(report, err, OWN_FAILURE_OF_RUN if invocation.command == "run" else None)
     return status if isinstance(status, int) else 0
 
 
-def _status(err: BaseException, own: int | None) -> int:
+def _status(report: Report, err: BaseException, own: int | None) -> int:
     """The exit status for `err`, reported on stderr; `own` stands for every failure but the command's and a signal."""
     match err:
         case Interrupted():

@@ -6,18 +6,20 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ciplug.cli.report import Report
     from ciplug.signals import Signals
 
 
 @dataclass(slots=True, kw_only=True)
 class Invocation:
-    """The process environment, never shown; the signal handlers; which standard streams were closed at the start.
+    """The process environment, never shown; the signal handlers; how people are told; which streams were closed.
 
     `command` is the command's name once it is known, `manifest` the option of that name.
     """
 
     env: dict[str, str] = field(repr=False)
     signals: Signals
+    report: Report
     missing: frozenset[int] = frozenset()
     command: str = ""
     manifest: str = ""

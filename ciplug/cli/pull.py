@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import click
 
 from ciplug import formats
-from ciplug.cli import report
 from ciplug.cli.keeping import keep_open
 from ciplug.cli.wiring import Task, open_task
 from ciplug.errors import HandOverError, UsageError
@@ -49,10 +48,14 @@ def command(invocation: Invocation, job: str | None, environment: str | None, ou
         with deliver(task.steps, task.grant) as found:
             values = {item.grant.name: item.value.reveal() for item in found.values}
             replace_file(output, MARK + formats.dotenv(values))
-            report.say(f"{output}: {len(values)} secrets of {task.grant.environment.name}, readable by you alone")
+            invocation.report.say(
+                f"{output}: {len(values)} secrets of {task.grant.environment.name}, readable by you alone"
+            )
             if found.lease_seconds is not None:
                 keep_open(task, found, None)
-                report.warn(f"leased secrets among them stop working in {found.lease_seconds} s; pull again then")
+                invocation.report.warn(
+                    f"leased secrets among them stop working in {found.lease_seconds} s; pull again then"
+                )
 
 
 def _refuse_foreign(output: Path) -> None:

@@ -1,4 +1,4 @@
-"""What people read: one last line on stderr per failure, with the next step in it."""
+"""What people read: one last line on stderr per failure, with the next step in it, and where the host shows it."""
 
 from __future__ import annotations
 
@@ -12,62 +12,78 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ciplug.contracts import Annotation
     from ciplug.errors import CiplugError, Interrupted
 
 
-def say(message: str) -> None:
-    """One line on stderr. Where stderr is gone, nobody is there to be told, and that is no failure of its own."""
+class Report:
+    """Lines on stderr; what goes wrong is shown by the host as well, where it has an `annotation` for it."""
+
+    def __init__(self, annotation: Annotation | None = None) -> None:
+        self._annotation = annotation
+
+    def say(self, message: str) -> None:
+        """One line on stderr."""
+        _write(f"ciplug: {one_line(message)}")
+
+    def warn(self, message: str) -> None:
+        """A warning."""
+        self._annotate("warning", "ciplug", message)
+        self.say(f"warning: {message}")
+
+    def warn_unmasked(self, names: Sequence[str]) -> None:
+        """Name the secrets that are too short to be hidden, if there are any."""
+        if names:
+            self.warn(f"too short to be hidden in the output: {', '.join(names)}")
+
+    def failure(self, error: CiplugError) -> None:
+        """Its notes, its lines where it has several, and last its cause with what to do next."""
+        for note in getattr(error, "__notes__", ()):
+            self.warn(note)
+        lines = str(error).split("\n")
+        summary = lines[0]
+        if len(lines) > 1:
+            for line in lines:
+                self.say(line)
+            summary = f"{len(lines)} problems, listed above"
+        self._end(error.cause, summary, error.hint, shown="; ".join(lines))
+
+    def usage(self, error: click.ClickException) -> None:
+        """A wrong command line, in the same form."""
+        context = getattr(error, "ctx", None)
+        self._end("usage", error.format_message(), f"see `{context.command_path} --help`" if context else "")
+
+    def interrupted(self, error: Interrupted) -> int:
+        """The status of a process that ended by a signal."""
+        self._end("interrupted", signal.Signals(error.signum).name, "start it again when you are ready")
+        return 128 + error.signum
+
+    def unforeseen(self, error: BaseException) -> None:
+        """A bug: its type and place. Not its message, which may hold a value, and no line of data."""
+        import traceback
+
+        frames = traceback.extract_tb(error.__traceback__)
+        for frame in frames[-5:]:
+            self.say(f"  {Path(frame.filename).name}:{frame.lineno} in {frame.name}")
+        self._end("unforeseen", type(error).__name__, "report this with the lines above; they hold no value")
+
+    def _end(self, cause: str, summary: str, hint: str, *, shown: str = "") -> None:
+        """The last line; the host's annotation has `shown` in place of a summary that points to lines above it."""
+        following = f". Next: {hint}" if hint else ""
+        self._annotate("error", f"ciplug: {cause}", f"{(shown or summary).removesuffix('.')}{following}")
+        self.say(f"error: {cause}: {summary.removesuffix('.')}{following}")
+
+    def _annotate(self, level: str, title: str, message: str) -> None:
+        if self._annotation is not None:
+            _write(self._annotation(level, title, one_line(message)))
+
+
+def _write(line: str) -> None:
+    """`line` on stderr. Where stderr is gone, nobody is there to be told, and that is no failure of its own."""
     try:
-        click.echo(f"ciplug: {one_line(message)}", err=True)
+        click.echo(line, err=True)
     except OSError:
         sys.stderr = None  # what Python itself sets where there is no stderr
-
-
-def warn(message: str) -> None:
-    """A warning on stderr."""
-    say(f"warning: {message}")
-
-
-def warn_unmasked(names: Sequence[str]) -> None:
-    """Name the secrets that are too short to be hidden, if there are any."""
-    if names:
-        warn(f"too short to be hidden in the output: {', '.join(names)}")
-
-
-def failure(error: CiplugError) -> None:
-    """Its notes, its lines where it has several, and last its cause with what to do next."""
-    for note in getattr(error, "__notes__", ()):
-        warn(note)
-    summary, *more = str(error).split("\n")
-    if more:
-        for line in (summary, *more):
-            say(line)
-        summary = f"{1 + len(more)} problems, listed above"
-    hint = f". Next: {error.hint}" if error.hint else ""
-    say(f"error: {error.cause}: {summary.removesuffix('.')}{hint}")
-
-
-def usage(error: click.ClickException) -> None:
-    """A wrong command line, in the same form."""
-    context = getattr(error, "ctx", None)
-    where = f". Next: see `{context.command_path} --help`" if context else ""
-    say(f"error: usage: {error.format_message().removesuffix('.')}{where}")
-
-
-def interrupted(error: Interrupted) -> int:
-    """The status of a process that ended by a signal."""
-    say(f"error: interrupted: {signal.Signals(error.signum).name}. Next: start it again when you are ready")
-    return 128 + error.signum
-
-
-def unforeseen(error: BaseException) -> None:
-    """A bug: its type and place. Not its message, which may hold a value, and no line of data."""
-    import traceback
-
-    frames = traceback.extract_tb(error.__traceback__)
-    for frame in frames[-5:]:
-        say(f"  {Path(frame.filename).name}:{frame.lineno} in {frame.name}")
-    say(f"error: unforeseen: {type(error).__name__}. Next: report this with the lines above; they hold no value")
 
 
 def one_line(text: str) -> str:

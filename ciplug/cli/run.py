@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
 
-from ciplug.cli import report
 from ciplug.cli.options import of_a_job
 from ciplug.cli.wiring import open_task
 from ciplug.inject.child import GRACE, Child
@@ -16,7 +16,11 @@ from ciplug.pipeline import deliver
 from ciplug.redact import LiteralKernel, StreamFilter, forms
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ciplug.cli.invocation import Invocation
+    from ciplug.cli.wiring import Task
+    from ciplug.pipeline import InHand
 
 
 @click.command("run", context_settings={"allow_interspersed_args": False})
@@ -29,10 +33,17 @@ if TYPE_CHECKING:
     show_default=True,
     help="Seconds from a forwarded SIGINT, SIGTERM, SIGHUP or SIGQUIT to SIGKILL for all of the command's processes.",
 )
+@click.option("--fetched", is_flag=True, help="Use what `ciplug fetch --to run` has fetched for this job.")
 @click.argument("command_line", metavar="[--] COMMAND [ARG]...", nargs=-1, required=True, type=click.UNPROCESSED)
 @click.pass_obj
 def command(
-    invocation: Invocation, job: str | None, environment: str | None, grace: float, command_line: tuple[str, ...]
+    invocation: Invocation,
+    job: str | None,
+    environment: str | None,
+    grace: float,
+    command_line: tuple[str, ...],
+    *,
+    fetched: bool,
 ) -> int:
     """Run COMMAND with the job's secrets, and hide every form of them in its output.
 
@@ -41,18 +52,25 @@ def command(
     """
     with (
         open_task("run", invocation, job=job, environment=environment) as task,
-        deliver(task.steps, task.grant) as found,
+        _kept(task) if fetched else deliver(task.steps, task.grant) as found,
     ):
         kernel = LiteralKernel(found.forms + forms(token_values(invocation.env, task.secret_zero)))
-        report.warn_unmasked(found.too_short)
+        invocation.report.warn_unmasked(found.too_short)
         with secret_files(found.values, invocation.env) as values:
             invocation.signals.check()
             child = Child(
                 command_line,
                 child_environment(invocation.env, values, known=task.manifest.secrets, secret_zero=task.secret_zero),
                 stream_filter=lambda: StreamFilter(kernel),
-                warn=report.warn,
+                warn=invocation.report.warn,
                 grace=grace,
                 pending=lambda: invocation.signals.pending,
             )
             return child.run()
+
+
+@contextmanager
+def _kept(task: Task) -> Iterator[InHand]:
+    from ciplug.cli.keeping import fetched
+
+    yield fetched(task)

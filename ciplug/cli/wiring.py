@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 
 from ciplug import __version__, hosts, manifest, settings
 from ciplug.audit import AuditLog, Context, describe
-from ciplug.cli import report
-from ciplug.errors import UsageError
+from ciplug.errors import HandOverError, UsageError
 from ciplug.frozen import frozen
 from ciplug.identity.github import GitHubIdentity
 from ciplug.identity.gitlab import GitLabIdentity
@@ -30,7 +29,7 @@ from ciplug.vault.client import VaultClient
 from ciplug.vault.session import Session, login
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from ciplug.cli.invocation import Invocation
     from ciplug.contracts import IdentitySource
@@ -72,13 +71,15 @@ def open_task(
     config = settings.load(invocation.env, invocation.manifest)
     declared = manifest.load(config.manifest)
     host = hosts.detect(config.env)
+    if host.exposure and not config.allow_debug_trace:
+        raise HandOverError(host.exposure, hint="turn it off, or accept it with CIPLUG_ALLOW_DEBUG_TRACE=true")
     grant = (
         manifest.grant_all(declared, environment)
         if whole and not job
         else manifest.grant(declared, _job(config, declared, host, job), environment)
     )
     transport = _transport(config)
-    client = _client(config, declared, transport)
+    client = _client(config, declared, transport, invocation.report.say)
     try:
         yield Task(
             settings=config,
@@ -107,9 +108,9 @@ def open_store(config: Settings) -> SessionStore:
     return SessionStore(root, host, config.manifest)
 
 
-def open_audit(config: Settings) -> AuditLog:
+def open_audit(config: Settings, warn: Callable[[str], None]) -> AuditLog:
     """The audit log that the environment asks for; ``AuditError`` where it is required and has nowhere to go."""
-    return AuditLog(config.audit, required=config.audit_required, warn=report.warn, version=__version__)
+    return AuditLog(config.audit, required=config.audit_required, warn=warn, version=__version__)
 
 
 def revoke_session(config: Settings, session: OpenSession, token: Secret) -> None:
@@ -181,14 +182,14 @@ def _steps(
         audience=vault.audience,
         login=log_in,
         hurry=lambda: _hurry(client),
-        audit=open_audit(config),
+        audit=open_audit(config, invocation.report.warn),
         context=context,
         signals=invocation.signals,
-        warn=report.warn,
+        warn=invocation.report.warn,
     )
 
 
-def _client(config: Settings, declared: Manifest, transport: Transport) -> VaultClient:
+def _client(config: Settings, declared: Manifest, transport: Transport, notify: Callable[[str], None]) -> VaultClient:
     for address in config.addresses:
         if problem := manifest.address_problem(address):
             raise UsageError(f"VAULT_ADDR or BAO_ADDR {problem}", hint="for example https://vault.example.com:8200")
@@ -200,7 +201,7 @@ def _client(config: Settings, declared: Manifest, transport: Transport) -> Vault
         transport=transport,
         namespace=config.namespace or declared.vault.namespace or "",
         deadline=config.deadline or declared.vault.deadline,
-        notify=report.say,
+        notify=notify,
     )
 
 

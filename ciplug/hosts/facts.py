@@ -10,7 +10,7 @@ from ciplug.frozen import frozen
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ciplug.contracts import Masker
+    from ciplug.contracts import Annotation, Masker
 
 
 @frozen
@@ -18,13 +18,16 @@ class Host:
     """One CI run as its host describes it; empty strings where the host does not say.
 
     `kind` is the word in audit records; `temp` is a directory the host clears when the job ends; `masker` makes what
-    tells the host to mask, given how to write to it, and is ``None`` where a running job cannot.
+    tells the host to mask, given how to write to it, and `annotation` what makes it show a message: both are ``None``
+    where a running job cannot. `exposure` says, if there is one, why no secret should be handed to this very run.
     """
 
     kind: str
     label: str
     ci: bool = True
     masker: Callable[[Callable[[bytes], None]], Masker] | None = None
+    annotation: Annotation | None = None
+    exposure: str = ""
     job: str = ""
     run: str = ""
     actor: str = ""

@@ -1,4 +1,4 @@
-"""GitHub Actions: facts of the run and the ``add-mask`` command.
+"""GitHub Actions: facts of the run, and the ``add-mask``, ``error`` and ``warning`` commands.
 
 Source: the variables documented under "Default environment variables", and the runner's ActionCommand grammar.
 """
@@ -24,6 +24,7 @@ def detect(env: Mapping[str, str]) -> Host | None:
         kind="github",
         label="GitHub Actions",
         masker=ActionsMasker,
+        annotation=annotation,
         job=env.get("GITHUB_JOB", ""),
         run=env.get("GITHUB_RUN_ID", "") + (f"/{attempt}" if attempt else ""),
         actor=env.get("GITHUB_ACTOR", ""),
@@ -64,6 +65,12 @@ def _is_fit(value: bytes) -> bool:
     """
     lines = [line.strip() for line in value.splitlines() if line.strip()]
     return bool(lines) and all(len(line) >= MIN_LENGTH for line in lines)
+
+
+def annotation(level: str, title: str, message: str) -> str:
+    """The command that puts `message` on the run's page, beside the log."""
+    name = escape(title.encode()).replace(b":", b"%3A").replace(b",", b"%2C").decode()
+    return f"::{level} title={name}::{escape(message.encode()).decode()}"
 
 
 def escape(value: bytes) -> bytes:

@@ -24,5 +24,12 @@ def detect(env: Mapping[str, str]) -> Host | None:
         commit=env.get("CI_COMMIT_SHA", ""),
         ref=env.get("CI_COMMIT_REF_NAME", ""),
         # The runner keeps file-type variables in this directory beside the checkout and clears it with the job.
+        exposure=_exposure(env),
         temp=f"{project}.tmp" if (project := env.get("CI_PROJECT_DIR", "")) else "",
     )
+
+
+def _exposure(env: Mapping[str, str]) -> str:
+    if env.get("CI_DEBUG_TRACE", "").strip().lower() in {"1", "t", "true"}:
+        return "CI_DEBUG_TRACE is on, and the runner then prints every command of the job with its values"
+    return ""

@@ -31,6 +31,7 @@ _WORDS = {
 }
 """How the vault's JWT method marks the registered claims in its reasons; others it names in quotes."""
 
+_TARGET = "pull_request_target"
 _ALPHABET = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.")
 
 
@@ -83,7 +84,16 @@ def check_audience(token: IdToken, audience: str) -> None:
 def check_only_if(
     claims: Mapping[str, Any] | None, only_if: Mapping[str, Sequence[str | int | bool]], environment: str
 ) -> None:
-    """``IdentityError`` naming every claim that keeps a job out of `environment`; `claims` is ``None`` for a person."""
+    """``IdentityError`` naming every claim that keeps a job out of `environment`; `claims` is ``None`` for a person.
+
+    A ``pull_request_target`` run has the base branch's token and may run a fork's code, so `only_if` has to name it.
+    """
+    if claims and claims.get("event_name") == _TARGET and not only_if.get("event_name"):
+        raise IdentityError(
+            f"this job runs on {_TARGET}: its token looks like the base branch's, whoever wrote the pull request",
+            hint="run it on push; or, where it runs nothing of the pull request, allow it in "
+            f'environments.{environment}.only_if with event_name = ["{_TARGET}"]',
+        )
     if not only_if:
         return
     if claims is None:

@@ -37,18 +37,28 @@ def child_environment(
 ) -> dict[bytes, bytes]:
     """`env` without secret-zero and without names the manifest knows, plus what is granted.
 
-    ``HandOverError`` for a value that no environment can carry; all such values are named at once.
+    ``HandOverError`` for a value that no environment can carry.
     """
+    refuse_unfit(granted)
+    dropped = withheld(known, secret_zero)
+    kept = {os.fsencode(name): os.fsencode(value) for name, value in env.items() if name not in dropped}
+    return kept | {name.encode(): value for name, value in granted.items()}
+
+
+def refuse_unfit(granted: Mapping[str, bytes]) -> None:
+    """``HandOverError`` naming every value that no environment can carry."""
     problems = [f"{name} {problem}" for name, value in granted.items() if (problem := _problem(name, value))]
     if problems:
         raise HandOverError(
             "the environment cannot carry " + "; ".join(problems),
             hint='hand it over as a file: as = "file" in the manifest',
         )
+
+
+def withheld(known: Iterable[str], secret_zero: Iterable[str]) -> frozenset[str]:
+    """The names of variables that no command gets as they are: ways to an identity, and what the manifest grants."""
     tokens = tuple(secret_zero)
-    dropped = SECRET_ZERO.union(known, tokens, (f"{name}_FILE" for name in tokens))
-    kept = {os.fsencode(name): os.fsencode(value) for name, value in env.items() if name not in dropped}
-    return kept | {name.encode(): value for name, value in granted.items()}
+    return SECRET_ZERO.union(known, tokens, (f"{name}_FILE" for name in tokens))
 
 
 def token_values(env: Mapping[str, str], secret_zero: Iterable[str]) -> list[bytes]:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ciplug import cli
-from ciplug.cli import report, run_command_line
+from ciplug.cli import run_command_line
+from ciplug.cli.report import Report
 from ciplug.errors import CiplugError, Interrupted, MissingError
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def test_every_command_has_help(name: str, capfd: pytest.CaptureFixture[str]) ->
         (["run"], 125, "usage: Missing argument"),
         (["run", "--job", "nope", "--", "true"], 125, "usage: ciplug.toml has no job"),
         (["run", "--", "true"], 125, "usage: which job is this"),
-        (["fetch", "--job", "test"], 2, "usage: Missing option '--to'"),
+        (["fetch", "--job", "test"], 2, "usage: this terminal has no way"),
         (["fetch", "--job", "nope", "--to", "json"], 2, "usage: ciplug.toml has no job"),
         (["fetch", "--job", "both", "--to", "json"], 2, "usage: "),
         (["fetch", "--job", "test", "--to", "json"], 3, "identity: "),
@@ -173,7 +174,7 @@ def test_signal_is_the_status(
 
 
 def test_message_is_one_printable_line(capfd: pytest.CaptureFixture[str]) -> None:
-    report.failure(CiplugError("a\x1b[31m\r::add-mask::x ##[group]y", hint="do"))
+    Report().failure(CiplugError("a\x1b[31m\r::add-mask::x ##[group]y", hint="do"))
     line = last_line(capfd)
     assert line == "ciplug: error: unforeseen: a [31m ::add-mask::x ## [group]y. Next: do"
 
@@ -181,7 +182,7 @@ def test_message_is_one_printable_line(capfd: pytest.CaptureFixture[str]) -> Non
 def test_notes_are_warnings_before_the_last_line(capfd: pytest.CaptureFixture[str]) -> None:
     error = MissingError("gone", hint="write it")
     error.add_note("the audit record could not be written")
-    report.failure(error)
+    Report().failure(error)
     err = capfd.readouterr().err.splitlines()
     assert err[0] == "ciplug: warning: the audit record could not be written"
     assert err[1] == "ciplug: error: missing: gone. Next: write it"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ciplug.errors import HandOverError
 from ciplug.hosts import detect
-from ciplug.hosts.github import ActionsMasker, escape
+from ciplug.hosts.github import ActionsMasker, annotation, escape
 from tests.leaks import assert_no_leak
 
 GITHUB = {
@@ -55,20 +55,22 @@ JENKINS = {
     [
         (
             GITHUB,
-            {"kind": "github", "label": "GitHub Actions", "ci": True, "masker": ActionsMasker, "job": "test",
-             "run": "17011/2",
+            {"kind": "github", "label": "GitHub Actions", "ci": True, "masker": ActionsMasker,
+             "annotation": annotation, "exposure": "", "job": "test", "run": "17011/2",
              "actor": "octocat", "repository": "acme/shop", "commit": "abc", "ref": "refs/heads/main",
              "temp": "/home/runner/_temp"},
         ),
         (
             GITLAB,
-            {"kind": "gitlab", "label": "GitLab CI", "ci": True, "masker": None, "job": "test", "run": "302",
+            {"kind": "gitlab", "label": "GitLab CI", "ci": True, "masker": None, "annotation": None,
+             "exposure": "", "job": "test", "run": "302",
              "actor": "jane", "repository": "acme/shop", "commit": "abc", "ref": "main",
              "temp": "/builds/acme/shop.tmp"},
         ),
         (
             JENKINS,
-            {"kind": "jenkins", "label": "Jenkins", "ci": True, "masker": None, "job": "shop",
+            {"kind": "jenkins", "label": "Jenkins", "ci": True, "masker": None, "annotation": None,
+             "exposure": "", "job": "shop",
              "run": "https://ci.acme.dev/job/shop/42/", "actor": "jane", "repository": "git.acme.dev/acme/shop.git",
              "commit": "abc", "ref": "origin/main", "temp": "/ws@tmp"},
         ),

@@ -1,0 +1,91 @@
+"""GitHub Actions: the files through which a step hands values to later steps, and its summary page.
+
+Source: the runner's ``FileCommandManager``. An entry is ``NAME<<DELIMITER``, the value's lines and ``DELIMITER``; the
+line end before the delimiter is not part of the value.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ciplug.errors import HandOverError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+ENV = "GITHUB_ENV"
+OUTPUT = "GITHUB_OUTPUT"
+SUMMARY = "GITHUB_STEP_SUMMARY"
+_MARKUP = frozenset("\\`*_[]<>&|#@~!")
+
+
+def writable(env: Mapping[str, str], name: str) -> Path:
+    """The file that `name` points to; ``HandOverError`` where the runner has not given one, or it cannot be written."""
+    path = env.get(name, "")
+    if not path:
+        raise HandOverError(f"{name} is not set", hint="run this in a step of a GitHub Actions job")
+    if not os.access(path, os.W_OK):
+        raise HandOverError(f"the file of {name} cannot be written", hint="leave the runner's own files as they are")
+    return Path(path)
+
+
+def entries(values: Mapping[str, bytes]) -> bytes:
+    """`values` in the file's grammar; ``HandOverError`` naming every value that is not UTF-8 text.
+
+    The delimiter is random: a value that could guess it would set variables of its own.
+    """
+    binary = [name for name, value in values.items() if not _is_text(value)]
+    if binary:
+        raise HandOverError(
+            f"a step's files carry UTF-8 text only: {', '.join(binary)}",
+            hint='hand it over as a file: as = "file" in the manifest',
+        )
+    delimiter = f"ciplug_{secrets.token_hex(16)}".encode()
+    return b"".join(
+        name.encode() + b"<<" + delimiter + b"\n" + value + b"\n" + delimiter + b"\n" for name, value in values.items()
+    )
+
+
+def table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
+    """A Markdown table under a heading."""
+    lines = [f"### {title}", "", _row(header), _row(["---"] * len(header)), *(_row(map(_cell, row)) for row in rows)]
+    return "\n".join((*lines, "", "")).encode()
+
+
+def append(files: Sequence[tuple[Path, bytes]]) -> None:
+    """Add to every file, or to none: the runner reads them even after a step that failed."""
+    before: list[tuple[Path, int]] = []
+    try:
+        for path, text in files:
+            before.append((path, path.stat().st_size))
+            with path.open("ab", buffering=0) as file:
+                file.write(text)
+    except BaseException as err:
+        for path, size in before:
+            os.truncate(path, size)
+        if isinstance(err, OSError):
+            raise HandOverError(
+                f"a file of this step could not be written: {err.strerror}", hint="make room on the runner's disk"
+            ) from err
+        raise
+
+
+def _is_text(value: bytes) -> bool:
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _cell(text: str) -> str:
+    """`text` as it is, whatever Markdown or HTML it looks like."""
+    flat = "".join(char if char.isprintable() else " " for char in text)
+    return "".join(f"&#{ord(char)};" if char in _MARKUP else char for char in flat)
