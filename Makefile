@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check unit e2e bench format postgresql clean
+.PHONY: demo test check unit e2e bench format debian clean
 
 demo: $(VENV)/.demo  ## see it work against a local OpenBao, no account needed
 	@$(BIN)/ciplug demo
@@ -19,7 +19,7 @@ check: $(VENV)/.dev  ## format, lint, types, architecture
 unit: $(VENV)/.dev  ## unit and contract tests, with the coverage they must reach
 	$(BIN)/pytest -q tests/unit tests/contract --cov --cov-report=term:skip-covered --cov-fail-under=90
 
-e2e: $(VENV)/.dev postgresql  ## a real OpenBao, a real PostgreSQL, real processes
+e2e: $(VENV)/.dev $(VENV)/.node debian  ## real servers, real processes, and each CI host's emulator
 	$(BIN)/pytest -q tests/e2e
 
 bench: $(VENV)/.dev  ## `ciplug run` beside the bao command line, on the same server
@@ -29,10 +29,15 @@ format: $(VENV)/.dev  ## let ruff rewrite what it can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-postgresql:  # the leased-secret tests need a real server; Debian's package has one
-	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || \
-		{ test "$$(id -u)" = 0 || { echo "run: sudo apt-get install postgresql" >&2; exit 1; }; \
-		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends postgresql; }
+debian:  # a database with logins to lease, the shells of CI images, Jenkins' version of Groovy, what gitlab-ci-local calls
+	@missing=; \
+	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing=postgresql; \
+	command -v node >/dev/null || missing="$$missing nodejs"; \
+	for tool in bash busybox dash git groovy npm rsync shellcheck; do \
+		command -v "$$tool" >/dev/null || missing="$$missing $$tool"; \
+	done; \
+	test -z "$$missing" || { test "$$(id -u)" = 0 || { echo "run: sudo apt-get install $$missing" >&2; exit 1; }; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends $$missing; }
 
 clean:
 	rm -rf $(VENV) .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
@@ -44,6 +49,12 @@ $(VENV)/.pip:  # dependency groups need pip 25.1
 
 $(VENV)/.demo: pyproject.toml | $(VENV)/.pip
 	$(BIN)/python -m pip install --quiet --editable '.[demo]'
+	@touch $@
+
+$(VENV)/.node: tests/node/package-lock.json | debian $(VENV)/.pip  # every package by its hash, none of their scripts
+	mkdir -p $(VENV)/node
+	cp tests/node/package.json tests/node/package-lock.json $(VENV)/node
+	npm ci --silent --ignore-scripts --no-audit --no-fund --prefix $(VENV)/node
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml | $(VENV)/.pip

@@ -57,6 +57,11 @@ class InHand:
         return forms(secret.reveal() for secret in (*(item.value for item in self.values), *self.credentials))
 
     @property
+    def value_forms(self) -> tuple[Form, ...]:
+        """Every form of the secrets alone, for a place where the credentials do not belong, not even to be hidden."""
+        return forms(item.value.reveal() for item in self.values)
+
+    @property
     def too_short(self) -> list[str]:
         """The names of secrets that are not masked: it would blank the log without hiding anything."""
         return [item.grant.name for item in self.values if not hideable(item.value.reveal())]

@@ -37,7 +37,8 @@ class OpenSession:
     """What one fetch left open. `token` is ``None`` when only files are left, or the token is a person's own.
 
     `expires` is in epoch seconds, 0 where the token's life is not known; `context` is who opened it and where, for the
-    audit log. `values` are the secrets kept for later runs of `job` in `environment`, by variable.
+    audit log. `values` are the secrets kept for later runs of `job` in `environment`, by variable; ``None``
+    where none were to be kept.
     """
 
     addresses: Sequence[str]
@@ -48,7 +49,7 @@ class OpenSession:
     context: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     job: str = ""
     environment: str = ""
-    values: Mapping[str, Secret] = field(default_factory=dict)
+    values: Mapping[str, Secret] | None = None
 
 
 class SessionStore:
@@ -75,7 +76,7 @@ class SessionStore:
             "context": session.context,
             "job": session.job,
             "environment": session.environment,
-            "values": {name: base64.b64encode(one.reveal()).decode() for name, one in session.values.items()},
+            "values": None if session.values is None else _spelt(session.values),
         }
         name = f"{self._key}-{time.time_ns()}-{os.urandom(4).hex()}.json"
         write_file(self.private_root() / name, json.dumps(entry).encode())
@@ -101,7 +102,7 @@ class SessionStore:
                 context={name: dict(facts) for name, facts in entry["context"].items() if name in _CONTEXT},
                 job=str(entry["job"]),
                 environment=str(entry["environment"]),
-                values={name: Secret(base64.b64decode(text)) for name, text in entry["values"].items()},
+                values=None if entry["values"] is None else _read(entry["values"]),
             )
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             # Without its cause: a JSON error carries the document, and with it the token.
@@ -112,7 +113,10 @@ class SessionStore:
     def fetched(self, job: str, environment: str) -> OpenSession | None:
         """The newest session with secrets kept for runs of `job` in `environment`; ``None`` where there is none."""
         sessions = map(self.load, reversed(self.names()))
-        return next((one for one in sessions if one.values and (one.job, one.environment) == (job, environment)), None)
+        return next(
+            (one for one in sessions if one.values is not None and (one.job, one.environment) == (job, environment)),
+            None,
+        )
 
     def remove_files(self, session: OpenSession) -> None:
         """Remove the secret files of `session`; ``HandOverError`` when they cannot be."""
@@ -127,3 +131,12 @@ class SessionStore:
             raise HandOverError(
                 f"the note {self._root / name} could not be removed: {err.strerror}", hint="remove it by hand"
             ) from err
+
+
+def _spelt(values: Mapping[str, Secret]) -> dict[str, str]:
+    return {name: base64.b64encode(value.reveal()).decode() for name, value in values.items()}
+
+
+def _read(entry: Mapping[str, str]) -> dict[str, Secret]:
+    """What `_spelt` wrote; ``ValueError`` for text that is damaged."""
+    return {name: Secret(base64.b64decode(text, validate=True)) for name, text in entry.items()}

@@ -32,6 +32,7 @@ class Settings:
     env: Mapping[str, str] = field(repr=False)
     manifest: Path
     job: str
+    environment: str
     addresses: tuple[str, ...]
     namespace: str
     tls: TlsSettings
@@ -64,6 +65,7 @@ def load(env: Mapping[str, str], manifest: str = "") -> Settings:
         env=env,
         manifest=Path(manifest or env.get("CIPLUG_MANIFEST") or MANIFEST),
         job=env.get("CIPLUG_JOB", ""),
+        environment=env.get("CIPLUG_ENV", ""),
         addresses=tuple(part.strip() for part in _vault(env, "ADDR").split(",") if part.strip()),
         namespace=_vault(env, "NAMESPACE"),
         tls=TlsSettings(

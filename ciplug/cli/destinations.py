@@ -27,12 +27,14 @@ class Destination:
 
     `refuse` raises for what is known to fail before anyone is asked for anything. `prepare` renders the secrets as they
     are placed, refuses what cannot be carried exactly, and gives the function that writes them. With `masks` the host
-    is told to mask before that; with `keeps` the secrets are kept for ``ciplug run --fetched``.
+    is told to mask before that; with `brings_masks` the reader is, by what it reads. With `keeps` the secrets are kept
+    for ``ciplug run --fetched``.
     """
 
     refuse: Callable[[Task, Invocation], None]
     prepare: Callable[[Task, Delivery, Mapping[str, bytes]], Write]
     masks: bool = False
+    brings_masks: bool = False
     keeps: bool = False
 
 
@@ -43,9 +45,11 @@ def choose(name: str, *, outputs: bool, unmasked: bool) -> Destination:
     if outputs:
         raise UsageError("--outputs are step outputs of GitHub Actions", hint="leave it out, or use --to github")
     if name == "jenkins":
-        return Destination(refuse=_refuse_stdout, prepare=_jenkins)
+        return Destination(refuse=_refuse_other_than_jenkins, prepare=_jenkins, brings_masks=True)
     if name == "run":
-        return Destination(refuse=lambda _task, _invocation: None, prepare=lambda *_: lambda: None, keeps=True)
+        return Destination(
+            refuse=lambda _task, _invocation: None, prepare=lambda task, *_: task.steps.signals.check, keeps=True
+        )
     return _text(name, unmasked=unmasked)
 
 
@@ -60,9 +64,9 @@ def _text(layout: str, *, unmasked: bool) -> Destination:
                 hint="use `ciplug run -- COMMAND`, or accept it with --unmasked",
             )
 
-    def prepare(_task: Task, _found: Delivery, values: Mapping[str, bytes]) -> Write:
+    def prepare(task: Task, _found: Delivery, values: Mapping[str, bytes]) -> Write:
         text = formats.FORMATS[layout](values)
-        return lambda: _to_stdout(text)
+        return lambda: _to_stdout(task, text)
 
     return Destination(refuse=refuse, prepare=prepare, masks=True)
 
@@ -76,16 +80,17 @@ def _github(*, outputs: bool) -> Destination:
     def refuse(task: Task, _invocation: Invocation) -> None:
         if task.host.kind != "github":
             raise UsageError(f"--to github is for GitHub Actions, and this is {task.host.label}", hint=_OTHERWISE)
-        for name in names:
+        for name in (*names, *_summary_file(task)):
             github_files.writable(task.settings.env, name)
 
     def prepare(task: Task, found: Delivery, values: Mapping[str, bytes]) -> Write:
         refuse_unfit(values)
         text = github_files.entries(values)
         files = [(github_files.writable(task.settings.env, name), text) for name in names]
-        if task.settings.env.get(github_files.SUMMARY):
-            files.append((github_files.writable(task.settings.env, github_files.SUMMARY), _summary(task, found)))
-        return lambda: github_files.append(files)
+        files += [
+            (github_files.writable(task.settings.env, name), _summary(task, found)) for name in _summary_file(task)
+        ]
+        return lambda: github_files.append(files, task.steps.signals.check)
 
     return Destination(refuse=refuse, prepare=prepare, masks=True)
 
@@ -98,6 +103,13 @@ def automatic(task: Task) -> str:
     if task.host.kind != "github":
         raise UsageError(f"{task.host.label} has no way of its own to hand secrets to later steps", hint=_OTHERWISE)
     return "github"
+
+
+def _summary_file(task: Task) -> tuple[str, ...]:
+    """The variable of the summary page, where the runner has one."""
+    from ciplug.hosts.github_files import SUMMARY
+
+    return (SUMMARY,) if task.settings.env.get(SUMMARY) else ()
 
 
 def _summary(task: Task, found: Delivery) -> bytes:
@@ -117,13 +129,16 @@ def _summary(task: Task, found: Delivery) -> bytes:
     return table(title, ("name", "record", "version", "owner", "as"), rows)
 
 
-def _jenkins(_task: Task, found: Delivery, values: Mapping[str, bytes]) -> Write:
-    """What the shared library's own block needs: the values, and every form that the block has to mask."""
+def _jenkins(task: Task, found: Delivery, values: Mapping[str, bytes]) -> Write:
+    """What the shared library's own block needs: the values, and every form that the block has to mask.
+
+    Jenkins stores both, so the vault token and the ID token are not among the masks; nothing in the block has them.
+    """
     texts = json.loads(formats.as_json(values))
-    spelt = sorted({form.text for form in found.forms}, key=len, reverse=True)
+    spelt = sorted({form.text for form in found.value_forms}, key=len, reverse=True)
     masks = [text.decode() for text in spelt if text.isascii() or _decodes(text)]
     document = json.dumps({"values": texts, "masks": masks}).encode() + b"\n"
-    return lambda: _to_stdout(document)
+    return lambda: _to_stdout(task, document)
 
 
 def _decodes(text: bytes) -> bool:
@@ -134,14 +149,23 @@ def _decodes(text: bytes) -> bool:
     return True
 
 
+def _refuse_other_than_jenkins(task: Task, invocation: Invocation) -> None:
+    """No other host hides what is printed there."""
+    if task.host.kind != "jenkins":
+        raise UsageError(f"--to jenkins is for Jenkins, and this is {task.host.label}", hint=_OTHERWISE)
+    _refuse_stdout(task, invocation)
+
+
 def _refuse_stdout(_task: Task, invocation: Invocation) -> None:
     if 1 in invocation.missing:
         raise HandOverError("stdout is closed, and the values go there", hint="keep stdout open for the reader")
 
 
-def _to_stdout(text: bytes) -> None:
+def _to_stdout(task: Task, text: bytes) -> None:
+    """A signal may end the writing: a reader that does not read would otherwise hold the session open for ever."""
     try:
-        write_all(1, text)
+        with task.steps.signals.interruptible():
+            write_all(1, text)
     except OSError as err:
         raise HandOverError(
             f"the values could not be written to stdout: {err.strerror}", hint="keep stdout open for the reader"

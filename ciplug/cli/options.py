@@ -16,6 +16,6 @@ def of_a_job(command: Callable[..., Any]) -> Callable[..., Any]:
         "--job", metavar="JOB", help="A job of the manifest. Default: CIPLUG_JOB, then the CI host's job name."
     )
     environment = click.option(
-        "--env", "environment", metavar="ENV", help="The environment, where the job has several."
+        "--env", "environment", metavar="ENV", help="The environment, where the job has several. Default: CIPLUG_ENV."
     )
     return job(environment(command))

@@ -23,7 +23,9 @@ MARK = b"# Written by `ciplug pull`: secrets, never to be committed. Changes her
 
 @click.command("pull")
 @click.option("--job", metavar="JOB", help="Only what this job of the manifest is granted. Default: all secrets.")
-@click.option("--env", "environment", metavar="ENV", help="The environment, where the manifest has several.")
+@click.option(
+    "--env", "environment", metavar="ENV", help="The environment, where the manifest has several. Default: CIPLUG_ENV."
+)
 @click.option(
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),

@@ -47,7 +47,7 @@ def _end_all(invocation: Invocation) -> list[CiplugError]:
             return [err]
         for name in names:
             try:
-                end(name, config, invocation.report.warn)
+                end(name, config, invocation)
             except CiplugError as err:
                 failures.append(err)
     return failures

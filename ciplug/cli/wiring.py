@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from ciplug.cli.invocation import Invocation
+    from ciplug.cli.report import Report
     from ciplug.contracts import IdentitySource
     from ciplug.hosts import Host
     from ciplug.hosts.facts import Checkout
@@ -70,6 +71,7 @@ def open_task(
     """What `command` needs to work on one job; with `whole` and no job, on the whole catalogue of an environment."""
     config = settings.load(invocation.env, invocation.manifest)
     declared = manifest.load(config.manifest)
+    environment = environment or config.environment or None
     host = hosts.detect(config.env)
     if host.exposure and not config.allow_debug_trace:
         raise HandOverError(host.exposure, hint="turn it off, or accept it with CIPLUG_ALLOW_DEBUG_TRACE=true")
@@ -79,7 +81,7 @@ def open_task(
         else manifest.grant(declared, _job(config, declared, host, job), environment)
     )
     transport = _transport(config)
-    client = _client(config, declared, transport, invocation.report.say)
+    client = _client(config, declared, transport, invocation.report)
     try:
         yield Task(
             settings=config,
@@ -142,7 +144,7 @@ def _job(config: Settings, declared: Manifest, host: Host, job: str | None) -> s
     if not chosen:
         where = f" ({host.label} calls it {host.job!r})" if host.job else ""
         raise UsageError(
-            f"which job is this{where}?", hint=f"choose with --job or CIPLUG_JOB: {', '.join(declared.jobs)}"
+            f"no job is chosen{where}", hint=f"choose with --job or CIPLUG_JOB: {', '.join(declared.jobs)}"
         )
     return chosen
 
@@ -189,7 +191,7 @@ def _steps(
     )
 
 
-def _client(config: Settings, declared: Manifest, transport: Transport, notify: Callable[[str], None]) -> VaultClient:
+def _client(config: Settings, declared: Manifest, transport: Transport, report: Report) -> VaultClient:
     for address in config.addresses:
         if problem := manifest.address_problem(address):
             raise UsageError(f"VAULT_ADDR or BAO_ADDR {problem}", hint="for example https://vault.example.com:8200")
@@ -201,7 +203,8 @@ def _client(config: Settings, declared: Manifest, transport: Transport, notify: 
         transport=transport,
         namespace=config.namespace or declared.vault.namespace or "",
         deadline=config.deadline or declared.vault.deadline,
-        notify=notify,
+        notify=report.say,
+        warn=report.warn,
     )
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from ciplug.errors import HandOverError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 ENV = "GITHUB_ENV"
 OUTPUT = "GITHUB_OUTPUT"
@@ -27,9 +27,11 @@ def writable(env: Mapping[str, str], name: str) -> Path:
     path = env.get(name, "")
     if not path:
         raise HandOverError(f"{name} is not set", hint="run this in a step of a GitHub Actions job")
-    if not os.access(path, os.W_OK):
+    file = Path(path)
+    # A pipe would show the values to whoever reads it, and could not take back what was written.
+    if not os.access(file, os.R_OK | os.W_OK) or not (file.is_file() or file.is_char_device()):
         raise HandOverError(f"the file of {name} cannot be written", hint="leave the runner's own files as they are")
-    return Path(path)
+    return file
 
 
 def entries(values: Mapping[str, bytes]) -> bytes:
@@ -51,26 +53,58 @@ def entries(values: Mapping[str, bytes]) -> bytes:
 
 def table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
     """A Markdown table under a heading."""
-    lines = [f"### {title}", "", _row(header), _row(["---"] * len(header)), *(_row(map(_cell, row)) for row in rows)]
+    lines = [
+        f"### {_cell(title)}",
+        "",
+        _row(header),
+        _row(["---"] * len(header)),
+        *(_row(map(_cell, row)) for row in rows),
+    ]
     return "\n".join((*lines, "", "")).encode()
 
 
-def append(files: Sequence[tuple[Path, bytes]]) -> None:
-    """Add to every file, or to none: the runner reads them even after a step that failed."""
+def append(files: Sequence[tuple[Path, bytes]], check: Callable[[], None]) -> None:
+    """Add to every file, or to none: the runner reads them even after a step that failed.
+
+    `check` has the last word once all is written: what it raises takes everything back.
+    """
     before: list[tuple[Path, int]] = []
     try:
         for path, text in files:
-            before.append((path, path.stat().st_size))
-            with path.open("ab", buffering=0) as file:
-                file.write(text)
+            size = path.stat().st_size
+            before.append((path, size))
+            _add(path, text, size)
+        check()
+    except OSError as err:
+        failure = HandOverError(
+            f"a file of this step could not be written: {err.strerror}", hint="make room on the runner's disk"
+        )
+        _take_back(before, failure)
+        raise failure from err
     except BaseException as err:
-        for path, size in before:
-            os.truncate(path, size)
-        if isinstance(err, OSError):
-            raise HandOverError(
-                f"a file of this step could not be written: {err.strerror}", hint="make room on the runner's disk"
-            ) from err
+        _take_back(before, err)
         raise
+
+
+def _add(path: Path, text: bytes, size: int) -> None:
+    """`text` behind the first `size` bytes, on a line of its own even where another program left its last one open."""
+    with path.open("a+b", buffering=0) as file:
+        if size:
+            file.seek(size - 1)
+            text = text if file.read(1) == b"\n" else b"\n" + text
+        view = memoryview(text)
+        while view:  # a disk that is nearly full takes a part
+            view = view[os.write(file.fileno(), view) :]
+
+
+def _take_back(before: Sequence[tuple[Path, int]], failure: BaseException) -> None:
+    """Cut every file back to its size; `failure` gets a note of each that stays as it is."""
+    for path, size in before:
+        try:
+            if path.stat().st_size != size:
+                os.truncate(path, size)
+        except OSError as err:
+            failure.add_note(f"what was written to {path.name} could not be taken back: {err.strerror}")
 
 
 def _is_text(value: bytes) -> bool:

@@ -61,7 +61,7 @@ class VaultClient:
     """Speaks to the addresses of one vault, beginning with the one that answered last.
 
     `deadline` is in seconds, for all requests together, from the first one on. `notify` is given one line when a first
-    attempt fails. Safe for use from several threads.
+    attempt fails, `warn` what may have been lost. Safe for use from several threads.
     """
 
     def __init__(
@@ -72,6 +72,7 @@ class VaultClient:
         namespace: str = "",
         deadline: float = DEADLINE,
         notify: Callable[[str], None] | None = None,
+        warn: Callable[[str], None] | None = None,
     ) -> None:
         self.addresses = tuple(dict.fromkeys(_address(url) for url in addresses))
         if not self.addresses:
@@ -81,6 +82,7 @@ class VaultClient:
         self._seconds = deadline
         self._deadline: Deadline | None = None
         self.say = notify or _nobody
+        self.warn = warn or self.say
         self._told = False
         self._preferred = self.addresses[0].origin
         self._lock = threading.RLock()

@@ -177,7 +177,7 @@ def _ask(client: VaultClient, call: Call, sleep: Callable[[float], None] | None)
             if client.deadline.remaining() <= pause:
                 raise _lost(err) from err
             if not said:
-                client.say(f"warning: {_lost(err)}")
+                client.warn(str(_lost(err)))
                 said = True
         (sleep or client.deadline.sleep)(pause)
 

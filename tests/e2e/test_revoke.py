@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from ciplug.values import Secret
-from tests.e2e.outside import assert_refused, listing, nothing_left
+from tests.e2e.outside import assert_refused, credentials, listing, nothing_left
+from tests.fakes.actions_runner import Runner
 from tests.fakes.scripted_server import ScriptedServer, answer
+from tests.leaks import assert_no_leak
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import MakesJobEnv, RunsCiplug
@@ -121,3 +124,89 @@ def test_a_damaged_note_is_reported_without_its_content_and_the_others_are_ended
     assert b"s.hidden" not in done.stderr
     assert len(leased.bao.requests_since(mark, path="auth/token/revoke-self")) == 1
     assert not good.exists()
+
+
+GONE = "http://127.0.0.1:1"
+
+
+def points_to(env: dict[str, str], address: str) -> str:
+    """Let the note say that the vault is at `address`; what it said before."""
+    original = note(env).read_text()
+    note(env).write_text(json.dumps(json.loads(original) | {"addresses": [address]}))
+    return original
+
+
+def test_with_best_effort_a_vault_that_is_gone_leaves_the_job_its_own_outcome(
+    leased: Project, ciplug: RunsCiplug, env: dict[str, str]
+) -> None:
+    original = points_to(env, GONE)
+    runner = Runner()
+    done = ciplug("revoke", "--best-effort", env=env)
+    log = runner.read(done.stderr)
+    assert (done.returncode, done.stdout) == (0, b"")
+    [(level, properties, message)] = runner.annotations
+    assert (level, properties) == ("warning", {"title": "ciplug"})
+    assert re.search(r"stays valid for up to \d+ s: ", message)
+    assert log.splitlines()[-1] == f"ciplug: warning: {message}"
+    assert "error" not in log.splitlines()[-1].partition(message)[0]
+    assert_no_leak(done.stderr, [json.loads(original)["token"], *credentials(leased, env)])
+    note(env).write_text(original)
+    with nothing_left(leased):
+        assert ciplug("revoke", env=env).returncode == 0
+    assert listing(Path(env["RUNNER_TEMP"], "ciplug")) == set()
+
+
+def test_a_token_that_was_kept_is_dead_after_a_revoke_with_best_effort(
+    leased: Project, ciplug: RunsCiplug, env: dict[str, str]
+) -> None:
+    token = Secret(json.loads(note(env).read_text())["token"])
+    done = ciplug("revoke", "--best-effort", env=env)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert not leased.admin.token_is_alive(token)
+
+
+def test_with_best_effort_every_session_is_tried_and_each_that_stays_is_a_warning(
+    leased: Project, ciplug: RunsCiplug, env: dict[str, str]
+) -> None:
+    mark, runner = leased.bao.mark(), Runner()
+    with ScriptedServer({"POST /v1/auth/token/revoke-self": answer(400, {"errors": ["no"]})}) as server:
+        original, first = points_to(env, server.url), note(env)
+        copy = first.with_name(first.name.replace(".json", "0.json"))
+        copy.write_text(first.read_text())
+        assert ciplug("fetch", "--to", "json", env=env).returncode == 0
+        done = ciplug("revoke", "--best-effort", env=env)
+    runner.read(done.stderr)
+    assert done.returncode == 0
+    assert [level for level, _, _ in runner.annotations] == ["warning", "warning"]
+    assert len(leased.bao.requests_since(mark, path="auth/token/revoke-self")) == 1
+    assert {path.name for path in first.parent.iterdir()} == {first.name, copy.name}
+    copy.unlink()
+    first.write_text(original)
+    assert ciplug("revoke", env=env).returncode == 0
+
+
+@pytest.mark.parametrize("trouble", ["damaged note", "loose directory"])
+def test_with_best_effort_even_notes_that_cannot_be_used_are_a_warning(
+    leased: Project, ciplug: RunsCiplug, env: dict[str, str], trouble: str
+) -> None:
+    kept = note(env)
+    original = kept.read_text()
+    if trouble == "damaged note":
+        kept.write_text("{")
+    else:
+        kept.parent.chmod(0o755)
+    done = ciplug("revoke", "--best-effort", env=env)
+    assert (done.returncode, done.stdout) == (0, b"")
+    assert b"ciplug: warning: " in done.stderr
+    assert b"ciplug: error: " not in done.stderr
+    kept.parent.chmod(0o700)
+    kept.write_text(original)
+    assert ciplug("revoke", env=env).returncode == 0
+
+
+def test_best_effort_is_no_licence_for_a_wrong_command_line(
+    leased: Project, ciplug: RunsCiplug, env: dict[str, str]
+) -> None:
+    assert ciplug("revoke", "--best-effort", "--nonsense", env=env).returncode == 2
+    assert ciplug("revoke", "--best-efort", env=env).returncode == 2
+    assert ciplug("revoke", "--best-effort", env=env).returncode == 0

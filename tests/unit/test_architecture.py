@@ -139,12 +139,12 @@ RULES = {
         ),
         ("import os\nos.fsencode('x')", "'os.environ'", "self.environ"),
     ),
-    "three modules start processes": Rule(
+    "four modules start processes": Rule(
         either(
             imports("subprocess", "multiprocessing", "pty", "asyncio", "concurrent.futures.ProcessPoolExecutor"),
             uses("os.fork*", "os.exec*", "os.spawn*", "os.posix_spawn*", "os.system", "os.popen", "os.startfile"),
         ),
-        ("inject/start.py", "standins/openbao.py", "demo/story.py"),
+        ("inject/start.py", "inject/tap.py", "standins/openbao.py", "demo/story.py"),
         (
             "import subprocess",
             "from subprocess import Popen",

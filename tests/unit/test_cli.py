@@ -75,7 +75,7 @@ def test_every_command_has_help(name: str, capfd: pytest.CaptureFixture[str]) ->
         (["check", "--nonsense"], 2, "usage: No such option"),
         (["run"], 125, "usage: Missing argument"),
         (["run", "--job", "nope", "--", "true"], 125, "usage: ciplug.toml has no job"),
-        (["run", "--", "true"], 125, "usage: which job is this"),
+        (["run", "--", "true"], 125, "usage: no job is chosen"),
         (["fetch", "--job", "test"], 2, "usage: this terminal has no way"),
         (["fetch", "--job", "nope", "--to", "json"], 2, "usage: ciplug.toml has no job"),
         (["fetch", "--job", "both", "--to", "json"], 2, "usage: "),

@@ -132,6 +132,22 @@ def test_a_token_in_the_remote_s_address_is_no_fact(url: str) -> None:
     assert_no_leak(repr(found), ["t0ken-in-url"])
 
 
+@pytest.mark.parametrize("value", ["true", "TRUE", "True", "tRuE", "t", "T", "1", " true ", "true\n"])
+def test_gitlab_s_debug_trace_is_an_exposure_in_every_spelling(value: str) -> None:
+    exposure = detect(GITLAB | {"CI_DEBUG_TRACE": value}).exposure
+    assert exposure.startswith("CI_DEBUG_TRACE is on")
+
+
+@pytest.mark.parametrize("value", ["", " ", "false", "FALSE", "f", "0", "no", "off", "2"])
+def test_a_debug_trace_that_is_off_is_none(value: str) -> None:
+    assert detect(GITLAB | {"CI_DEBUG_TRACE": value}).exposure == ""
+
+
+@pytest.mark.parametrize("env", [GITHUB, JENKINS, {"CI": "1"}, {}], ids=["github", "jenkins", "ci", "terminal"])
+def test_elsewhere_gitlab_s_debug_trace_means_nothing(env: dict[str, str]) -> None:
+    assert detect(env | {"CI_DEBUG_TRACE": "true"}).exposure == ""
+
+
 def as_the_runner_reads_it(lines: bytes) -> list[bytes]:
     """The values of ``add-mask`` commands; the runner undoes ``%0A`` and ``%0D`` first and ``%25`` last."""
     values = []

@@ -177,6 +177,33 @@ def test_a_person_is_outside_every_limited_environment_and_inside_any_other() ->
     assert "a person's vault token has no claims" in refusal(lambda: check_only_if(None, {"ref": ("main",)}, "prod"))
 
 
+TARGET = {"event_name": "pull_request_target", "ref": "refs/heads/main"}
+
+
+@pytest.mark.parametrize("only_if", [{}, {"ref": ("refs/heads/main",)}, {"event_name": ()}])
+def test_a_pull_request_target_job_is_outside_every_environment_that_does_not_name_it(only_if: Any) -> None:
+    """Its token has the base branch's ref, so that no other claim tells it from a push."""
+    shown = refusal(lambda: check_only_if(TARGET, only_if, "dev"))
+    assert "pull_request_target" in shown
+    assert 'environments.dev.only_if with event_name = ["pull_request_target"]' in shown
+
+
+def test_an_environment_for_other_events_says_so() -> None:
+    shown = refusal(lambda: check_only_if(TARGET, {"event_name": ("push",)}, "dev"))
+    assert 'claim event_name is "pull_request_target", only_if wants "push"' in shown
+
+
+@pytest.mark.parametrize("named", [("pull_request_target",), ("push", "pull_request_target")])
+def test_an_environment_may_name_pull_request_target(named: tuple[str, ...]) -> None:
+    check_only_if(TARGET, {"event_name": named}, "dev")
+    assert "claim ref" in refusal(lambda: check_only_if(TARGET, {"event_name": named, "ref": ("other",)}, "dev"))
+
+
+@pytest.mark.parametrize("event", ["push", "pull_request", "merge_group", "workflow_dispatch", None, ""])
+def test_other_events_need_no_naming(event: str | None) -> None:
+    check_only_if({"event_name": event}, {}, "dev")
+
+
 @given(st.recursive(st.none() | st.text() | st.floats(), st.lists))
 def test_a_claim_is_shown_on_one_short_line(value: object) -> None:
     shown = show(value)

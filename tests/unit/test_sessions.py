@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import stat
@@ -19,6 +20,8 @@ from tests.leaks import assert_no_leak
 TOKEN = "hvs.CAESIJ-correct-horse"
 HOST = Host(kind="github", label="GitHub Actions", job="test", run="1/1")
 MANIFEST = Path("ciplug.toml")
+KEPT = {"job": "test", "environment": "dev", "values": None}
+SPELT = base64.b64encode(b"s3cr3t-value!").decode()
 
 
 def store(root: Path, host: Host = HOST, manifest: Path = MANIFEST) -> SessionStore:
@@ -32,7 +35,13 @@ def session(**changes: object) -> OpenSession:
 
 @pytest.mark.parametrize(
     "kept",
-    [session(), session(token=None, directory="/x/y"), session(namespace="", expires=0.0, addresses=("a", "b"))],
+    [
+        session(),
+        session(token=None, directory="/x/y"),
+        session(namespace="", expires=0.0, addresses=("a", "b")),
+        session(token=None, job="test (3.12)", environment="dev", values={}),
+        session(job="test", environment="dev", values={"A": Secret(b"\xff\x00\n"), "B": Secret("x" * 100_000)}),
+    ],
 )
 def test_what_is_kept_comes_back(tmp_path: Path, kept: OpenSession) -> None:
     one = store(tmp_path / "state")
@@ -70,7 +79,8 @@ def test_files_are_private_and_the_name_says_nothing(tmp_path: Path) -> None:
     path = tmp_path / "state" / name
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
-    assert_no_leak(name + repr(session()), [TOKEN])
+    kept = session(values={"A": Secret("s3cr3t-value")})
+    assert_no_leak(name + repr(kept), [TOKEN, "s3cr3t-value"])
 
 
 def test_looking_for_sessions_makes_no_directory(tmp_path: Path) -> None:
@@ -108,9 +118,17 @@ def test_what_cannot_be_forgotten_is_an_error(tmp_path: Path) -> None:
         *(
             json.dumps({"addresses": [], "namespace": "", "token": TOKEN, "expires": 0, **odd}).encode()
             for odd in (
-                {"directory": 5, "context": {}},
-                {"directory": "", "context": []},
-                {"directory": "", "context": {"who": 5}},
+                {"directory": 5, "context": {}, **KEPT},
+                {"directory": "", "context": [], **KEPT},
+                {"directory": "", "context": {"who": 5}, **KEPT},
+                {"directory": "", "context": {}},
+                {"directory": "", "context": {}, **KEPT, "values": 5},
+                {"directory": "", "context": {}, **KEPT, "values": [SPELT]},
+                {"directory": "", "context": {}, **KEPT, "values": {"A": 5}},
+                {"directory": "", "context": {}, **KEPT, "values": {"A": None}},
+                {"directory": "", "context": {}, **KEPT, "values": {"A": SPELT[:-1]}},
+                {"directory": "", "context": {}, **KEPT, "values": {"A": f"!{SPELT}"}},
+                {"directory": "", "context": {}, **KEPT, "values": {"A": f"{SPELT}\u00e9"}},
             )
         ),
         json.dumps({"addresses": ["a"], "namespace": "", "token": TOKEN, "expires": "soon", "directory": ""}).encode(),
@@ -126,7 +144,42 @@ def test_a_damaged_file_is_an_error_without_its_content(tmp_path: Path, content:
     with pytest.raises(HandOverError, match="cannot be read") as refused:
         one.load(name)
     assert refused.value.hint
-    assert_no_leak("".join(traceback.format_exception(refused.value)), [TOKEN])
+    assert_no_leak("".join(traceback.format_exception(refused.value)), [TOKEN, "s3cr3t-value"])
+
+
+def test_the_newest_secrets_of_a_job_are_found_and_no_other_s(tmp_path: Path) -> None:
+    one = store(tmp_path / "state")
+    assert one.fetched("test", "dev") is None
+    one.add(session(job="test", environment="dev"))
+    assert one.fetched("test", "dev") is None
+    for value in ("older-value", "newer-value"):
+        one.add(session(job="test", environment="dev", values={"A": Secret(value)}))
+    one.add(session(job="test", environment="prod", values={"A": Secret("of-prod")}))
+    one.add(session(job="deploy", environment="dev", values={"A": Secret("of-deploy")}))
+    one.add(session(job="test", environment="dev"))
+    found = one.fetched("test", "dev")
+    assert found is not None
+    assert found.values == {"A": Secret("newer-value")}
+    assert one.fetched("other", "dev") is None
+    assert one.fetched("", "") is None
+
+
+def test_a_job_may_have_fetched_nothing_at_all(tmp_path: Path) -> None:
+    """All of its secrets are optional."""
+    one = store(tmp_path / "state")
+    one.add(session(job="test", environment="dev", values={}))
+    found = one.fetched("test", "dev")
+    assert found is not None
+    assert found.values == {}
+
+
+def test_a_damaged_note_is_no_reason_to_take_an_older_one(tmp_path: Path) -> None:
+    """Nobody can say whether it holds newer secrets of this very job."""
+    one = store(tmp_path / "state")
+    one.add(session(job="test", environment="dev", values={"A": Secret("older-value")}))
+    (tmp_path / "state" / one.add(session(job="test", environment="dev", values={}))).write_bytes(b"{")
+    with pytest.raises(HandOverError, match="cannot be read"):
+        one.fetched("test", "dev")
 
 
 def test_a_file_that_is_gone_is_an_error(tmp_path: Path) -> None:
@@ -158,6 +211,8 @@ def test_a_root_that_is_not_ours_alone_is_refused_by_every_use(
     if trap != "file":
         with pytest.raises(HandOverError):
             store(root).names()
+        with pytest.raises(HandOverError):
+            store(root).fetched("test", "dev")
         assert list(root.iterdir()) == []
 
 

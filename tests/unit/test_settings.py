@@ -18,7 +18,7 @@ def test_an_empty_environment_gives_the_defaults() -> None:
     assert (found.job, found.namespace, found.audit, found.state_dir, found.id_token_variable) == ("",) * 5
     assert found.addresses == ()
     assert found.deadline is None
-    assert found.audit_required is False
+    assert (found.audit_required, found.allow_debug_trace) == (False, False)
     assert set(dataclasses.astuple(found.tls)) == {""}
     assert set(found.proxies.values()) == {""}
 
@@ -97,12 +97,14 @@ def test_a_deadline_that_is_none_is_refused_by_name(text: str) -> None:
 def test_a_flag_is_one_of_the_usual_words(text: str, value: bool) -> None:
     assert flag({"X": text}, "X") is value
     assert load({"CIPLUG_AUDIT_REQUIRED": text}).audit_required is value
+    assert load({"CIPLUG_ALLOW_DEBUG_TRACE": text}).allow_debug_trace is value
 
 
+@pytest.mark.parametrize("name", ["CIPLUG_AUDIT_REQUIRED", "CIPLUG_ALLOW_DEBUG_TRACE"])
 @pytest.mark.parametrize("text", ["2", "maybe", "yes please", "\uff54rue"])
-def test_a_flag_that_is_anything_else_is_refused_and_not_repeated(text: str) -> None:
-    with pytest.raises(UsageError, match="CIPLUG_AUDIT_REQUIRED") as refused:
-        load({"CIPLUG_AUDIT_REQUIRED": text})
+def test_a_flag_that_is_anything_else_is_refused_and_not_repeated(text: str, name: str) -> None:
+    with pytest.raises(UsageError, match=name) as refused:
+        load({name: text})
     assert text not in str(refused.value)
 
 

@@ -344,7 +344,7 @@ def test_a_login_whose_answer_is_lost_is_tried_a_few_times_and_said_once(client)
     said, slept = [], []
     with ScriptedServer({LOGIN: cut_short}) as server:
         vault = client(server, deadline=30.0)
-        vault.say = said.append
+        vault.warn = said.append
         with pytest.raises(UnreachableError, match="may have issued a token, which lives for the role's token_ttl"):
             enter(vault, sleep=slept.append)
         assert len(server.seen) == 4
