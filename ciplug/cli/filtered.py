@@ -17,7 +17,7 @@ from ciplug.inject import lock, redirect, tap
 from ciplug.inject.environment import refuse_unfit, token_values, withheld
 from ciplug.inject.files import needs_files, place
 from ciplug.private import PrivateDirectory, roots
-from ciplug.process import write_all
+from ciplug.process import SHELL_STDOUT, write_all
 from ciplug.redact import LiteralKernel, StreamFilter, forms
 
 if TYPE_CHECKING:
@@ -27,20 +27,13 @@ if TYPE_CHECKING:
 
 NAME = "filtered-shell"
 
-SHELL_STDOUT = 3
-"""Where the shell's own stdout is while ours is read by the shell."""
-
 _USE = '{ code="$(ciplug fetch --to filtered-shell)"; } 3>&1 || exit; eval "$code"'
 
 
 def refuse(_task: Task, invocation: Invocation) -> None:
     """What is known to fail before anyone is asked for anything."""
-    try:
-        os.fstat(SHELL_STDOUT)
-    except OSError as err:
-        raise UsageError(
-            f"descriptor {SHELL_STDOUT} is not the shell's own stdout", hint=f"use it as in: {_USE}"
-        ) from err
+    if SHELL_STDOUT in invocation.missing:
+        raise UsageError(f"descriptor {SHELL_STDOUT} is not the shell's own stdout", hint=f"use it as in: {_USE}")
     if 1 in invocation.missing or os.isatty(1):
         raise UsageError("stdout is not read by a shell", hint=f"use it as in: {_USE}")
 

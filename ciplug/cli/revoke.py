@@ -45,7 +45,7 @@ def _end_all(invocation: Invocation) -> list[CiplugError]:
             names = open_store(config).names()
         except CiplugError as err:
             return [err]
-        for name in names:
+        for name in reversed(names):  # a second filter writes into the first one's
             try:
                 end(name, config, invocation)
             except CiplugError as err:

@@ -5,18 +5,26 @@
 command rm -f -- "$ciplug_directory/env" || :
 
 # Whose names these are. In bash, aliases that were without effect stay so: `trap` is a function there.
-unalias trap ciplug_trap ciplug_show ciplug_quote ciplug_in_subshell ciplug_restore 2>/dev/null || :
+unalias trap ciplug_trap ciplug_show ciplug_quote ciplug_find_pid ciplug_in_subshell \
+    ciplug_restore 2>/dev/null || :
 
-# The pid of this shell, which $$ is not in a subshell. The path is fixed because the job may change PATH.
+# The pid of this process, which $$ is not in a subshell. bash tells it since version 4, which matters where it must not
+# fork (see below). The path is fixed because the job may change PATH.
 # shellcheck disable=SC2016  # expanded by the other shell
 ciplug_whoami='echo "$PPID"'
-ciplug_shell=$(exec /bin/sh -c "$ciplug_whoami")
+# shellcheck disable=SC3028  # bash has it
+ciplug_find_pid() {
+    ciplug_pid=${BASH_VERSION:+${BASHPID-}}
+    [ -n "$ciplug_pid" ] || ciplug_pid=$(exec /bin/sh -c "$ciplug_whoami")
+}
+ciplug_in_subshell() {
+    ciplug_find_pid
+    [ "$ciplug_pid" != "$ciplug_shell" ]
+}
+ciplug_find_pid
+ciplug_shell=$ciplug_pid
 # The filter watches this process: a shell that sends its output elsewhere still uses its secrets.
 echo "$ciplug_shell" >|"$ciplug_directory/shell" || :
-
-ciplug_in_subshell() {
-    [ "$(exec /bin/sh -c "$ciplug_whoami")" != "$ciplug_shell" ]
-}
 
 # What the real EXIT trap does: `eval` at its level, so that $? and the positional parameters are the script's.
 # shellcheck disable=SC2016  # expanded when the shell exits
@@ -26,35 +34,38 @@ ciplug_handler='eval "$ciplug_at_exit"'
 # It sees what it would see as the real trap, except that `wait` does not know the shell's children there. In bash a
 # trap of the subshell itself gives `exit` its status; dash and busybox get it right only without one.
 # There the handler does nothing, should the script have made it a part of its own action.
-# The last line leaves a shell that a signal ends to die of that signal.
+# The last line leaves a shell that a signal ends to die of that signal. A child of bash that is killed before it has
+# begun comes here too; it would survive if it forked here.
 # xtrace ends first: its lines after the ending would meet no reader, and the shell would die of SIGPIPE.
 # shellcheck disable=SC2016  # expanded when the shell exits
 ciplug_at_exit='
 { ciplug_given=$? ciplug_flags=$-; set +ex; } 2>/dev/null
-ciplug_status=$ciplug_given
-if [ -n "$ciplug_action" ] && [ "$ciplug_action" != - ]; then
-    [ -z "${BASH_VERSION-}" ] || ciplug_jobs=$(jobs -p)
-    (
-        ciplug_at_exit=:
-        if [ -n "${BASH_VERSION-}" ]; then
-            eval "$ciplug_bash_jobs"
-            command trap -- "$ciplug_action" EXIT
-            { ciplug_restore; } 2>/dev/null
-        elif [ "$ciplug_status" = 0 ]; then
-            ciplug_restore
-            eval "$ciplug_action"
-        else
-            ciplug_restore
-            (exit "$ciplug_status") || eval "$ciplug_action"
-        fi
-        exit "$ciplug_status"
-    )
-    ciplug_status=$?
+if ! ciplug_in_subshell; then
+    ciplug_status=$ciplug_given
+    if [ -n "$ciplug_action" ] && [ "$ciplug_action" != - ]; then
+        [ -z "${BASH_VERSION-}" ] || ciplug_jobs=$(jobs -p)
+        (
+            ciplug_at_exit=:
+            if [ -n "${BASH_VERSION-}" ]; then
+                eval "$ciplug_bash_jobs"
+                command trap -- "$ciplug_action" EXIT
+                { ciplug_restore; } 2>/dev/null
+            elif [ "$ciplug_status" = 0 ]; then
+                ciplug_restore
+                eval "$ciplug_action"
+            else
+                ciplug_restore
+                (exit "$ciplug_status") || eval "$ciplug_action"
+            fi
+            exit "$ciplug_status"
+        )
+        ciplug_status=$?
+    fi
+    command trap "" HUP INT QUIT TERM
+    eval "$ciplug_ending" </dev/null || :
+    exec >/dev/null 2>&1
+    [ "$ciplug_status" = "$ciplug_given" ] || exit "$ciplug_status"
 fi
-command trap "" HUP INT QUIT TERM
-eval "$ciplug_ending" </dev/null || :
-exec >/dev/null 2>&1
-[ "$ciplug_status" = "$ciplug_given" ] || exit "$ciplug_status"
 '
 # shellcheck disable=SC2016  # expanded in the action
 ciplug_bash_jobs='function jobs {

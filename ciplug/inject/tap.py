@@ -193,7 +193,7 @@ class Tap:
 
     def _on_alarm(self, _signum: int, _frame: object) -> None:
         stalled, self._rounds_at_alarm = self._rounds == self._rounds_at_alarm, self._rounds
-        if (self._stopping or stalled) and any(stream.writing for stream in self._streams):
+        if stalled and any(stream.writing for stream in self._streams):
             raise StuckSink
 
 

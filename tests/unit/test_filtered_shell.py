@@ -181,14 +181,15 @@ SCRIPTS = {
     "with another PATH": "PATH=/nowhere; trap 'echo bye' EXIT; (trap 'echo sub' EXIT); trap; exit 3",
     "in another directory": "mkdir gone; cd gone; rmdir ../gone; trap 'echo bye' EXIT; exit 3",
     "with names as ours": "ciplug_status=1; ciplug_new=x; ciplug_count=9; trap 'echo bye' EXIT; exit 3",
-    "kills what it has started": "sleep 60 & trap 'kill $! && echo killed' EXIT; exit 3",
+    "kills what has hardly begun": "i=0; while [ $i -lt 30 ]; do sleep 60 & kill $!; i=$((i + 1)); done; wait; echo on",
+    "kills what it has started": "sleep 60 & sleep 0.1; trap 'kill $! && echo killed' EXIT; exit 3",
 }
 
 BASH_SCRIPTS = {
     "printed with -p": "trap 'echo bye' EXIT; trap -p EXIT; trap -p EXIT INT; trap -p INT",
     "printed with -p for later": "trap 'echo a' EXIT; x=$(trap -p EXIT); trap 'echo b' EXIT; eval \"$x\"; trap -p EXIT",
     "asked for what signals there are": "trap -l | wc -l",
-    "kills its jobs": "sleep 60 & trap '[ \"$(jobs -p)\" = $! ] && kill $(jobs -p) && echo killed' EXIT; exit 3",
+    "kills its jobs": "sleep 60 & sleep 0.1; trap '[ \"$(jobs -p)\" = $! ] && kill $(jobs -p) && echo killed' EXIT",
     "ERR": "trap 'echo failed' ERR; false; trap 'echo again' ERR; false; trap - ERR; false; echo x",
     "DEBUG, reset": "trap 'echo step' DEBUG; trap - DEBUG; echo x; true; echo y",
     "pipefail": "set -eo pipefail; trap 'echo $?' EXIT; (exit 3) | cat; echo never",
