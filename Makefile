@@ -1,9 +1,10 @@
-# Everything is installed into .venv; nothing but Python >= 3.11, make and git has to be there.
+# Everything is installed into .venv; nothing but Python >= 3.11, make and git has to be there. The end-to-end tests
+# want a few of Debian's packages besides, and say which.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check unit e2e bench format debian clean
+.PHONY: demo test check unit e2e bench lock format debian clean
 
 demo: $(VENV)/.demo  ## see it work against a local OpenBao, no account needed
 	@$(BIN)/ciplug demo
@@ -17,13 +18,18 @@ check: $(VENV)/.dev  ## format, lint, types, architecture
 	$(BIN)/lint-imports --no-logo > $(VENV)/lint-imports.log || { cat $(VENV)/lint-imports.log; exit 1; }
 
 unit: $(VENV)/.dev  ## unit and contract tests, with the coverage they must reach
-	$(BIN)/pytest -q tests/unit tests/contract --cov --cov-report=term:skip-covered --cov-fail-under=90
+	$(BIN)/pytest -q -n auto tests/unit tests/contract --cov --cov-report=term:skip-covered --cov-fail-under=90
 
 e2e: $(VENV)/.dev $(VENV)/.node debian  ## real servers, real processes, and each CI host's emulator
-	$(BIN)/pytest -q tests/e2e
+	$(BIN)/pytest -q -n auto tests/e2e
 
 bench: $(VENV)/.dev  ## `ciplug run` beside the bao command line, on the same server
 	$(BIN)/python -m tests.bench
+
+lock: $(VENV)/.dev  ## what the GitHub actions install, by hash
+	$(BIN)/python -m pip install --quiet uv
+	echo hatchling | $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+		--custom-compile-command 'make lock' --output-file actions/requirements.txt pyproject.toml -
 
 format: $(VENV)/.dev  ## let ruff rewrite what it can
 	$(BIN)/ruff format .

@@ -1,7 +1,7 @@
 """Where the actions enter Python: ``install.py fetch`` or ``install.py setup``.
 
 This file must be valid in every Python 3, so that one that is too old can say so.
-"""  # noqa: INP001  # a folder of actions, not a package
+"""
 
 import sys
 

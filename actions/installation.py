@@ -2,7 +2,7 @@
 
 A cached environment is made aside and put in place by one rename, so that it is whole or not there, whoever else makes
 one at the same time; and before it is used again, every file in it is checked.
-"""  # noqa: INP001  # a folder of actions, not a package
+"""
 
 from __future__ import annotations
 

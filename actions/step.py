@@ -1,4 +1,4 @@
-"""What a step of a workflow does: read its inputs, have ciplug installed, and become ciplug."""  # noqa: INP001  # a folder of actions, not a package
+"""What a step of a workflow does: read its inputs, have ciplug installed, and become ciplug."""
 
 from __future__ import annotations
 
@@ -57,7 +57,10 @@ def _fetch(env: Mapping[str, str]) -> int:
 def _setup(env: Mapping[str, str]) -> int:
     ciplug = ready(env, _say)
     folder = Path(_named(env, "RUNNER_TEMP")) / "ciplug-path"
-    folder.mkdir(exist_ok=True)
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as err:
+        raise Failure(f"{folder} cannot be made: {err.strerror}", hint="let the runner write to RUNNER_TEMP") from err
     # Bash on Windows takes the first, everything else there the second.
     posix = [Path(ciplug[0]).as_posix(), *ciplug[1:]]
     _write(folder / "ciplug", f'#!/bin/sh\nexec {shlex.join(posix)} "$@"\n')

@@ -14,6 +14,9 @@ gc.set_threshold(100_000)
 
 def main() -> None:
     """Run the command line and end the process with its status."""
+    if os.name == "nt":  # no process groups, no FIFOs, other file rights
+        sys.stderr.write("ciplug: error: usage: this is Windows. Next: run the job on Linux or macOS\n")
+        sys.exit(2)
     try:
         from ciplug.cli import run_command_line
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ciplug.errors import CiplugError
 from ciplug.frozen import frozen
+from ciplug.hosts import EXPOSED
 from ciplug.identity import check_audience, check_only_if, resolve
 from ciplug.identity.claims import show
 from ciplug.pipeline import logged_in, read
@@ -43,9 +44,14 @@ class Finding:
     remedy: str = ""
 
 
-def diagnose(steps: Steps, grant: JobGrant, host: Host, client: VaultClient) -> Iterator[Finding]:
-    """The findings in the order of the pipeline, as soon as they may be shown."""
-    yield _host(host)
+def diagnose(
+    steps: Steps, grant: JobGrant, host: Host, client: VaultClient, *, allow_exposure: bool = False
+) -> Iterator[Finding]:
+    """The findings in the order of the pipeline, as soon as they may be shown.
+
+    With `allow_exposure` somebody has accepted that the host may show what this run is handed.
+    """
+    yield from _host(host, allowed=allow_exposure)
     yield Finding(check="job", state="ok", text=_describe(grant))
     identity, findings = _identity(steps, grant)
     yield from findings
@@ -58,12 +64,19 @@ def diagnose(steps: Steps, grant: JobGrant, host: Host, client: VaultClient) -> 
     yield from _job(steps, grant, client, identity)
 
 
-def _host(host: Host) -> Finding:
+def _host(host: Host, *, allowed: bool) -> Iterator[Finding]:
     masks = (
         "masks values for later steps" if host.masker else "takes no masks at run time: `ciplug run` hides them itself"
     )
     job = f", job {host.job!r}" if host.job else ""
-    return Finding(check="host", state="ok", text=f"{host.label}{job}; it {masks}")
+    yield Finding(check="host", state="ok", text=f"{host.label}{job}; it {masks}")
+    if host.exposure:
+        yield Finding(
+            check="exposure",
+            state="note" if allowed else "failed",
+            text=host.exposure,
+            remedy="" if allowed else EXPOSED,
+        )
 
 
 def _describe(grant: JobGrant) -> str:

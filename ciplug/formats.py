@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from ciplug.errors import HandOverError
+from ciplug.values import is_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -23,7 +24,7 @@ def shell(values: Mapping[str, bytes]) -> bytes:
 
 def as_json(values: Mapping[str, bytes]) -> bytes:
     """One JSON object, name to value, on one line."""
-    _refuse(values, lambda value: "" if _is_text(value) else "is not UTF-8 text", "JSON")
+    _refuse(values, lambda value: "" if is_text(value) else "is not UTF-8 text", "JSON")
     return json.dumps({name: value.decode() for name, value in values.items()}).encode() + b"\n"
 
 
@@ -49,16 +50,8 @@ def _refuse(values: Mapping[str, bytes], problem: Callable[[bytes], str], what: 
         )
 
 
-def _is_text(value: bytes) -> bool:
-    try:
-        value.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
 def _dotenv_problem(value: bytes) -> str:
-    if not _is_text(value):
+    if not is_text(value):
         return "is not UTF-8 text"
     if b"\0" in value or b"\r" in value:
         return "holds a NUL or carriage return"

@@ -55,7 +55,7 @@ _METHODS = {name: method for name, method in vars(_Methods).items() if callable(
 def frozen(cls: type[T]) -> type[T]:
     """As ``@dataclass(frozen=True, slots=True, kw_only=True)``: keyword arguments only, hashable where its fields are.
 
-    No message of its errors holds a value.
+    No message of its errors holds a value. It cannot be copied or pickled; ``dataclasses.replace`` makes another.
     """
     for name, method in _METHODS.items():
         if name not in vars(cls):

@@ -134,3 +134,12 @@ class Delivered:
     grant: Grant
     value: Secret
     version: int | None = None
+
+
+def is_text(value: bytes) -> bool:
+    """Whether `value` is UTF-8."""
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

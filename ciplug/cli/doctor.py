@@ -39,7 +39,9 @@ def command(invocation: Invocation, job: str | None, environment: str | None, fo
     """
     findings = []
     with open_task("doctor", invocation, job=job, environment=environment) as task:
-        for finding in diagnose(task.steps, task.grant, task.host, task.client):
+        for finding in diagnose(
+            task.steps, task.grant, task.host, task.client, allow_exposure=task.settings.allow_debug_trace
+        ):
             findings.append(finding)
             if form == "text":
                 _show(finding)

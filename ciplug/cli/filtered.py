@@ -11,7 +11,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ciplug.cli.keeping import finish, keep_open, undoing
+from ciplug.cli.keeping import finish, keep_open
+from ciplug.cli.undoing import undoing
 from ciplug.errors import CiplugError, HandOverError, UsageError
 from ciplug.inject import lock, redirect, tap
 from ciplug.inject.environment import refuse_unfit, token_values, withheld
@@ -71,12 +72,13 @@ def _filter(task: Task, invocation: Invocation, found: Delivery, opened: tap.Tap
     """The life of the filtering process. Its stderr is the shell's, and it has no other way to say anything."""
     hidden = forms(token_values(task.settings.env, task.secret_zero))
     kernel = LiteralKernel(found.forms + hidden)
-    opened.serve(lambda: StreamFilter(kernel))
+    lost = opened.serve(lambda: StreamFilter(kernel))
+    if lost is not None:
+        invocation.report.warn(f"a part of the job's output is lost: {lost.strerror}")
     try:
         finish(note, task.settings, invocation.report.warn)
     except CiplugError as err:
-        for message in (*getattr(err, "__notes__", ()), str(err)):
-            invocation.report.warn(message)
+        invocation.report.warn_of(err)
 
 
 def _ending(task: Task) -> list[str]:

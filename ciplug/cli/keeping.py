@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,7 @@ from ciplug.sessions import OpenSession
 from ciplug.values import Delivered
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from ciplug.cli.invocation import Invocation
     from ciplug.cli.wiring import Task
@@ -48,21 +47,6 @@ def keep_open(task: Task, found: Delivery, directory: PrivateDirectory | None, *
     if leased:
         found.login.keep()
     return name
-
-
-@contextmanager
-def undoing() -> Iterator[list[Callable[[], object]]]:
-    """A list for what takes back each thing that the block makes; if it fails, all is called, the last one first."""
-    steps: list[Callable[[], object]] = []
-    try:
-        yield steps
-    except BaseException as err:
-        for step in reversed(steps):
-            try:
-                step()
-            except CiplugError as stays:
-                err.add_note(str(stays))
-        raise
 
 
 def fetched(task: Task) -> InHand:

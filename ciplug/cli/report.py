@@ -36,10 +36,14 @@ class Report:
         if names:
             self.warn(f"too short to be hidden in the output: {', '.join(names)}")
 
+    def warn_of(self, error: CiplugError) -> None:
+        """A failure that is not the end."""
+        self._notes(error)
+        self.warn(str(error))
+
     def failure(self, error: CiplugError) -> None:
         """Its notes, its lines where it has several, and last its cause with what to do next."""
-        for note in getattr(error, "__notes__", ()):
-            self.warn(note)
+        self._notes(error)
         lines = str(error).split("\n")
         summary = lines[0]
         if len(lines) > 1:
@@ -47,6 +51,10 @@ class Report:
                 self.say(line)
             summary = f"{len(lines)} problems, listed above"
         self._end(error.cause, summary, error.hint, shown="; ".join(lines))
+
+    def _notes(self, error: CiplugError) -> None:
+        for note in getattr(error, "__notes__", ()):
+            self.warn(note)
 
     def usage(self, error: click.ClickException) -> None:
         """A wrong command line, in the same form."""

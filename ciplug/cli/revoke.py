@@ -30,8 +30,7 @@ def command(invocation: Invocation, *, best_effort: bool) -> None:
     failures = _end_all(invocation)
     last = failures.pop() if failures and not best_effort else None
     for failure in failures:
-        for message in (*getattr(failure, "__notes__", ()), str(failure)):
-            invocation.report.warn(message)
+        invocation.report.warn_of(failure)
     if last is not None:
         raise last
 
@@ -40,8 +39,8 @@ def _end_all(invocation: Invocation) -> list[CiplugError]:
     """What could not be ended; where the notes themselves cannot be found, that."""
     failures: list[CiplugError] = []
     with invocation.signals.shielded():
-        config = settings.load(invocation.env, invocation.manifest)
         try:
+            config = settings.load(invocation.env, invocation.manifest)
             names = open_store(config).names()
         except CiplugError as err:
             return [err]

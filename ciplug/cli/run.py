@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import click
 
 from ciplug.cli.options import of_a_job
-from ciplug.cli.wiring import open_task
+from ciplug.cli.wiring import open_task, refuse_exposed
 from ciplug.inject.child import GRACE, Child
 from ciplug.inject.environment import child_environment, token_values
 from ciplug.inject.files import secret_files
@@ -16,7 +16,7 @@ from ciplug.pipeline import deliver
 from ciplug.redact import LiteralKernel, StreamFilter, forms
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     from ciplug.cli.invocation import Invocation
     from ciplug.cli.wiring import Task
@@ -52,7 +52,7 @@ def command(
     """
     with (
         open_task("run", invocation, job=job, environment=environment) as task,
-        _kept(task) if fetched else deliver(task.steps, task.grant) as found,
+        _fetched(task) if fetched else _fresh(task) as found,
     ):
         kernel = LiteralKernel(found.forms + forms(token_values(invocation.env, task.secret_zero)))
         invocation.report.warn_unmasked(found.too_short)
@@ -69,8 +69,13 @@ def command(
             return child.run()
 
 
-@contextmanager
-def _kept(task: Task) -> Iterator[InHand]:
+def _fresh(task: Task) -> AbstractContextManager[InHand]:
+    refuse_exposed(task)
+    return deliver(task.steps, task.grant)
+
+
+def _fetched(task: Task) -> AbstractContextManager[InHand]:
     from ciplug.cli.keeping import fetched
 
-    yield fetched(task)
+    refuse_exposed(task)
+    return nullcontext(fetched(task))

@@ -73,8 +73,6 @@ def open_task(
     declared = manifest.load(config.manifest)
     environment = environment or config.environment or None
     host = hosts.detect(config.env)
-    if host.exposure and not config.allow_debug_trace:
-        raise HandOverError(host.exposure, hint="turn it off, or accept it with CIPLUG_ALLOW_DEBUG_TRACE=true")
     grant = (
         manifest.grant_all(declared, environment)
         if whole and not job
@@ -94,6 +92,12 @@ def open_task(
         )
     finally:
         transport.close()
+
+
+def refuse_exposed(task: Task) -> None:
+    """``HandOverError`` where the host would show whatever this run is handed, and nobody has accepted that."""
+    if task.host.exposure and not task.settings.allow_debug_trace:
+        raise HandOverError(task.host.exposure, hint=hosts.EXPOSED)
 
 
 def open_store(config: Settings) -> SessionStore:

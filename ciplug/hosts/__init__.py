@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ciplug.hosts import github, gitlab, jenkins, local
-from ciplug.hosts.facts import Host
+from ciplug.hosts.facts import EXPOSED, Host
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Host", "detect"]
+__all__ = ["EXPOSED", "Host", "detect"]
 
 
 def detect(env: Mapping[str, str]) -> Host:

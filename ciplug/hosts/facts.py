@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from ciplug.frozen import frozen
@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ciplug.contracts import Annotation, Masker
+
+
+EXPOSED: Final = "turn it off, or accept it with CIPLUG_ALLOW_DEBUG_TRACE=true"
+"""What to do about a run's `exposure`."""
 
 
 @frozen

@@ -12,9 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ciplug.errors import HandOverError
+from ciplug.values import is_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from ciplug.values import Delivered
 
 ENV = "GITHUB_ENV"
 OUTPUT = "GITHUB_OUTPUT"
@@ -39,7 +42,7 @@ def entries(values: Mapping[str, bytes]) -> bytes:
 
     The delimiter is random: a value that could guess it would set variables of its own.
     """
-    binary = [name for name, value in values.items() if not _is_text(value)]
+    binary = [name for name, value in values.items() if not is_text(value)]
     if binary:
         raise HandOverError(
             f"a step's files carry UTF-8 text only: {', '.join(binary)}",
@@ -51,14 +54,19 @@ def entries(values: Mapping[str, bytes]) -> bytes:
     )
 
 
-def table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
-    """A Markdown table under a heading."""
+def summary_page(env: Mapping[str, str]) -> tuple[str, ...]:
+    """The variable of the step's summary page, where the runner has one."""
+    return (SUMMARY,) if env.get(SUMMARY) else ()
+
+
+def summary(job: str, environment: str, values: Iterable[Delivered]) -> bytes:
+    """What was fetched, as Markdown: names, records, versions and owners, and no value."""
     lines = [
-        f"### {_cell(title)}",
+        f"### {_cell(f'ciplug: secrets of job {job} in environment {environment}')}",
         "",
-        _row(header),
-        _row(["---"] * len(header)),
-        *(_row(map(_cell, row)) for row in rows),
+        _row(("name", "record", "version", "owner", "as")),
+        _row(["---"] * 5),
+        *(_row(map(_cell, _about(item))) for item in values),
     ]
     return "\n".join((*lines, "", "")).encode()
 
@@ -107,12 +115,10 @@ def _take_back(before: Sequence[tuple[Path, int]], failure: BaseException) -> No
             failure.add_note(f"what was written to {path.name} could not be taken back: {err.strerror}")
 
 
-def _is_text(value: bytes) -> bool:
-    try:
-        value.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
+def _about(item: Delivered) -> tuple[str, ...]:
+    version = "" if item.version is None else str(item.version)
+    kind = "file" if item.grant.as_file else "variable"
+    return (item.grant.name, str(item.grant.record), version, item.grant.owner, kind)
 
 
 def _row(cells: Iterable[str]) -> str:

@@ -23,8 +23,8 @@ def detect(env: Mapping[str, str]) -> Host | None:
         repository=env.get("CI_PROJECT_PATH", ""),
         commit=env.get("CI_COMMIT_SHA", ""),
         ref=env.get("CI_COMMIT_REF_NAME", ""),
-        # The runner keeps file-type variables in this directory beside the checkout and clears it with the job.
         exposure=_exposure(env),
+        # The runner keeps file-type variables in this directory beside the checkout and clears it with the job.
         temp=f"{project}.tmp" if (project := env.get("CI_PROJECT_DIR", "")) else "",
     )
 

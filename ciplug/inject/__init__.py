@@ -1,1 +1,1 @@
-"""Handing secrets to one command: its environment, its process group, its filtered output."""
+"""How secrets reach a command, or the shell of a job: environment, files, and the filter for what it prints."""

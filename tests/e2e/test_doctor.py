@@ -100,3 +100,17 @@ def test_a_branch_outside_only_if_never_reaches_the_login(project: Project, cipl
     assert done.returncode == 20
     assert '✗ only_if: this job is outside environment prod: claim ref is "refs/heads/feature"' in done.stdout.decode()
     assert project.logins_since(mark) == 0
+
+
+@pytest.mark.parametrize(("accepted", "state"), [("", "failed"), ("true", "note")])
+def test_a_host_that_shows_everything_is_a_finding_among_the_others(
+    project: Project, ciplug: RunsCiplug, accepted: str, state: str
+) -> None:
+    env = {"GITLAB_CI": "true", "CI_DEBUG_TRACE": "true", "CIPLUG_ALLOW_DEBUG_TRACE": accepted}
+    done = ciplug("doctor", "--job", "test", "--format", "json", env=env)
+    findings = json.loads(done.stdout)
+    (found,) = [finding for finding in findings if finding["check"] == "exposure"]
+    assert found["state"] == state
+    assert "CI_DEBUG_TRACE" in found["text"]
+    assert ("CIPLUG_ALLOW_DEBUG_TRACE" in found["remedy"]) is (state == "failed")
+    assert {"identity", "vault"} <= {finding["check"] for finding in findings}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ciplug.values import Secret
-from tests.e2e.outside import assert_refused, credentials, listing, nothing_left
+from tests.e2e.outside import assert_refused, credentials, listing, note, nothing_left
 from tests.fakes.actions_runner import Runner
 from tests.fakes.scripted_server import ScriptedServer, answer
 from tests.leaks import assert_no_leak
@@ -18,12 +18,6 @@ from tests.leaks import assert_no_leak
 if TYPE_CHECKING:
     from tests.e2e.conftest import MakesJobEnv, RunsCiplug
     from tests.e2e.project import Project
-
-
-def note(env: dict[str, str]) -> Path:
-    """The one note of an open session."""
-    [path] = Path(env["RUNNER_TEMP"], "ciplug").glob("*.json")
-    return path
 
 
 @pytest.fixture
@@ -210,3 +204,10 @@ def test_best_effort_is_no_licence_for_a_wrong_command_line(
     assert ciplug("revoke", "--best-effort", "--nonsense", env=env).returncode == 2
     assert ciplug("revoke", "--best-efort", env=env).returncode == 2
     assert ciplug("revoke", "--best-effort", env=env).returncode == 0
+
+
+def test_with_best_effort_settings_that_cannot_be_read_are_a_warning(project: Project, ciplug: RunsCiplug) -> None:
+    """A later step may have set them for all that follow, the post step included."""
+    done = ciplug("revoke", "--best-effort", env={"CIPLUG_DEADLINE": "soon"})
+    assert done.returncode == 0
+    assert b"warning: CIPLUG_DEADLINE is not a number" in done.stderr

@@ -288,8 +288,7 @@ def test_the_rule_is_kept(rule: Rule) -> None:
 
 @pytest.mark.parametrize(
     ("rule", "snippet"),
-    [(rule, snippet) for rule in RULES.values() for snippet in rule.bad],
-    ids=lambda one: repr(one)[:60],
+    [pytest.param(rule, snippet, id=f"{name}: {snippet!r}") for name, rule in RULES.items() for snippet in rule.bad],
 )
 def test_the_rule_finds_what_it_is_for(rule: Rule, snippet: str) -> None:
     assert rule.finds(ast.parse(snippet))
@@ -297,8 +296,7 @@ def test_the_rule_finds_what_it_is_for(rule: Rule, snippet: str) -> None:
 
 @pytest.mark.parametrize(
     ("rule", "snippet"),
-    [(rule, snippet) for rule in RULES.values() for snippet in rule.good],
-    ids=lambda one: repr(one)[:60],
+    [pytest.param(rule, snippet, id=f"{name}: {snippet!r}") for name, rule in RULES.items() for snippet in rule.good],
 )
 def test_the_rule_leaves_the_rest_alone(rule: Rule, snippet: str) -> None:
     assert not rule.finds(ast.parse(snippet))
@@ -306,8 +304,7 @@ def test_the_rule_leaves_the_rest_alone(rule: Rule, snippet: str) -> None:
 
 @pytest.mark.parametrize(
     ("rule", "pattern"),
-    [(rule, pattern) for rule in RULES.values() for pattern in rule.only],
-    ids=lambda one: repr(one)[:60],
+    [pytest.param(rule, pattern, id=f"{name}: {pattern}") for name, rule in RULES.items() for pattern in rule.only],
 )
 def test_no_exception_outlives_its_reason(rule: Rule, pattern: str) -> None:
     """A file that no longer needs its exception loses it."""

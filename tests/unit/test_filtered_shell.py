@@ -181,7 +181,8 @@ SCRIPTS = {
     "with another PATH": "PATH=/nowhere; trap 'echo bye' EXIT; (trap 'echo sub' EXIT); trap; exit 3",
     "in another directory": "mkdir gone; cd gone; rmdir ../gone; trap 'echo bye' EXIT; exit 3",
     "with names as ours": "ciplug_status=1; ciplug_new=x; ciplug_count=9; trap 'echo bye' EXIT; exit 3",
-    "kills what has hardly begun": "i=0; while [ $i -lt 30 ]; do sleep 60 & kill $!; i=$((i + 1)); done; wait; echo on",
+    # Not longer: with any EXIT trap, bash may lose a signal that meets a child before it has settled.
+    "kills what has hardly begun": "i=0; while [ $i -lt 30 ]; do sleep 2 & kill $!; i=$((i + 1)); done; wait; echo on",
     "kills what it has started": "sleep 60 & sleep 0.1; trap 'kill $! && echo killed' EXIT; exit 3",
 }
 

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ciplug.errors import HandOverError
-from ciplug.hosts.github_files import ENV, append, entries, table, writable
+from ciplug.hosts.github_files import ENV, append, entries, summary, writable
+from ciplug.values import Delivered, Grant, Record, Secret
 from tests.fakes.actions_runner import parse_env_file
 from tests.leaks import assert_no_leak
 
@@ -174,25 +175,36 @@ MARKUP = [
 ]
 
 
+def fetched(owner: str) -> Delivered:
+    record = Record(mount="secret", path="app/dev/db", engine="kv2", version=None)
+    grant = Grant(name="DATABASE_URL", record=record, pointer=("url",), owner=owner)
+    return Delivered(grant=grant, value=Secret("s3cr3t-value"), version=3)
+
+
 @pytest.mark.parametrize("text", MARKUP)
 def test_a_cell_shows_its_text_and_nothing_else(text: str) -> None:
-    lines = table("title", ("name", "owner"), [("DATABASE_URL", text)]).decode().splitlines()
-    assert lines[:4] == ["### title", "", "| name | owner |", "| --- | --- |"]
+    lines = summary("test", "dev", [fetched(text)]).decode().splitlines()
+    assert lines[:3] == [
+        "### ciplug: secrets of job test in environment dev",
+        "",
+        "| name | record | version | owner | as |",
+    ]
     [row] = lines[4:-1]
-    name, owner = re.fullmatch(r"\| ([^|]*) \| ([^|]*) \|", row).groups()  # type: ignore[union-attr]  # it must match
-    assert (name, lines[-1]) == ("DATABASE&#95;URL", "")
+    name, record, version, owner, kind = re.fullmatch(r"\|" + r" ([^|]*) \|" * 5, row).groups()  # type: ignore[union-attr]  # it must match
+    assert (name, record, version, kind) == ("DATABASE&#95;URL", "secret/app/dev/db", "3", "variable")
     assert not set("<>`*_[]\\|~!@") & set(owner)
     assert html.unescape(owner) == "".join(char if char.isprintable() else " " for char in text)
+    assert_no_leak(row, ["s3cr3t-value"])
 
 
 @pytest.mark.parametrize("job", ["build <b>x</b>", "a `b` [c](d)", "x\n| y |"])
 def test_a_title_shows_its_text_as_well(job: str) -> None:
     """The name of a job may hold anything printable."""
-    title, blank, *_ = table(job, ("name",), []).decode().splitlines()
+    title, blank, *_ = summary(job, "dev", []).decode().splitlines()
     assert blank == ""
     assert not set("<>`*_[]|") & set(title)
-    assert html.unescape(title) == "### " + job.replace("\n", " ")
+    assert html.unescape(title) == f"### ciplug: secrets of job {job} in environment dev".replace("\n", " ")
 
 
 def test_what_another_step_adds_is_no_row_of_the_table() -> None:
-    assert table("t", ("a",), [("x",)]) == b"### t\n\n| a |\n| --- |\n| x |\n\n"
+    assert summary("test", "dev", [fetched("")]).endswith(b" |\n\n")
