@@ -192,10 +192,26 @@ def _make(folder: Path, env: Mapping[str, str]) -> None:
         failure="pip could not install what ciplug needs",
         hint="let the runner reach a package index (PIP_INDEX_URL may name a mirror), then run the job again",
     )
+    if strange := _not_in_lock(folder):  # pip's configuration can name more to install; before any of it can run
+        raise Failure(f"pip installed what no lock names: {strange}", hint="look into the runner's pip configuration")
     ours = "ciplug could not be installed from the checkout of the action"
     hint = "refer to a released version of the action; if this is one, report it"
     _run([*pip, "--no-index", "--no-deps", "--no-build-isolation", str(SOURCES)], env, failure=ours, hint=hint)
     _run([str(_python(folder)), _FLAGS, "-m", "ciplug", "--version"], env, failure=ours, hint=hint)
+
+
+def _not_in_lock(folder: Path) -> str:
+    """What a new environment holds beside the locked distributions and its own installer; empty for nothing."""
+    text = LOCK.read_text(encoding="utf-8")
+    known = {_normal(name) for name in re.findall(r"^([\w.-]+)==", text, re.MULTILINE)} | {"pip", "setuptools"}
+    packages = _packages(folder)
+    found = [path.name for path in packages.glob("*.dist-info") if _normal(path.name.partition("-")[0]) not in known]
+    found += [path.name for path in packages.glob("*.pth") if path.name != "distutils-precedence.pth"]
+    return ", ".join(sorted(found))
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _run(command: Sequence[str], env: Mapping[str, str], *, failure: str, hint: str) -> None:

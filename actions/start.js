@@ -16,8 +16,8 @@ function* pythons() {
   for (const folder of (process.env.PATH || '').split(path.delimiter)) {
     yield* list(folder).filter((name) => /^python3\.\d+(\.exe)?$/.test(name)).map((name) => path.join(folder, name));
   }
-  const cache = path.join(process.env.RUNNER_TOOL_CACHE || '', 'Python');
-  for (const version of list(cache)) {
+  const cache = process.env.RUNNER_TOOL_CACHE && path.join(process.env.RUNNER_TOOL_CACHE, 'Python');
+  for (const version of cache ? list(cache) : []) {
     for (const build of list(path.join(cache, version))) {
       yield path.join(cache, version, build, ...(WINDOWS ? ['python.exe'] : ['bin', 'python3']));
     }
@@ -48,3 +48,6 @@ exports.install = (step) => {
   }
   return fail('there is no Python 3.11 or newer on this runner. Next: put a step "uses: actions/setup-python" before it');
 };
+
+// main leaves the command here once there is an installed ciplug to run it; without one there is nothing to end.
+exports.end = () => process.env.STATE_revoke && exports.run(...JSON.parse(process.env.STATE_revoke));

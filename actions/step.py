@@ -44,14 +44,11 @@ def _stop(number: int, frame: FrameType | None) -> None:
 
 
 def _fetch(env: Mapping[str, str]) -> int:
-    manifest = _option(env, "manifest")
     arguments = ["fetch", "--to=github", *_option(env, "job"), *_option(env, "environment", "env")]
     if _boolean(env, "outputs"):
         arguments.append("--outputs")
     ciplug = ready(env, _say)
-    # Before anything is fetched: whatever becomes of it, the post step can then end it.
-    _append(env, "GITHUB_STATE", f"revoke={json.dumps([*ciplug, *manifest, 'revoke', '--best-effort'])}")
-    return _become([*ciplug, *manifest, *arguments])
+    return _become([*_ended_by_post(env, ciplug), *arguments])
 
 
 def _setup(env: Mapping[str, str]) -> int:
@@ -67,17 +64,39 @@ def _setup(env: Mapping[str, str]) -> int:
     if os.name == "nt":
         _write(folder / "ciplug.cmd", f"@{subprocess.list2cmdline(ciplug)} %*\r\n")
     _append(env, "GITHUB_PATH", str(folder))
+    _ended_by_post(env, ciplug)
     return _become([*ciplug, "--version"])
+
+
+def _ended_by_post(env: Mapping[str, str], ciplug: list[str]) -> list[str]:
+    """The command to go on with. Its end is left for the post step, before anything is fetched that it could miss.
+
+    Both name their places in full: a later step may set the variables from which they would be taken.
+    """
+    manifest = _input(env, "manifest") or env.get("CIPLUG_MANIFEST") or "ciplug.toml"
+    state = env.get("CIPLUG_STATE_DIR") or str(Path(_named(env, "RUNNER_TEMP")) / "ciplug")
+    command = [
+        "/usr/bin/env",
+        f"CIPLUG_STATE_DIR={Path(state).absolute()}",
+        *ciplug,
+        f"--manifest={Path(manifest).absolute()}",
+    ]
+    _append(env, "GITHUB_STATE", f"revoke={json.dumps([*command, 'revoke', '--best-effort'])}")
+    return command
 
 
 def _option(env: Mapping[str, str], name: str, option: str = "") -> list[str]:
     """The input as a command-line option; nothing where it is empty, as an input that was not given is."""
-    value = env.get(f"INPUT_{name.upper()}", "").strip()
+    value = _input(env, name)
     return [f"--{option or name}={value}"] if value else []
 
 
+def _input(env: Mapping[str, str], name: str) -> str:
+    return env.get(f"INPUT_{name.upper()}", "").strip()
+
+
 def _boolean(env: Mapping[str, str], name: str) -> bool:
-    value = env.get(f"INPUT_{name.upper()}", "").strip()
+    value = _input(env, name)
     if value not in _BOOLEANS:
         raise Failure(f'the input "{name}" is neither true nor false', hint="write true or false", status=2)
     return _BOOLEANS[value]

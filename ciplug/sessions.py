@@ -57,7 +57,8 @@ class SessionStore:
 
     def __init__(self, root: Path, host: Host, manifest: Path) -> None:
         self._root = root
-        key = json.dumps([host.kind, host.run, host.job, str(manifest.absolute())])
+        # The temporary directory tells the legs of a matrix apart: each has a runner of its own.
+        key = json.dumps([host.kind, host.run, host.job, host.temp, str(manifest.absolute())])
         self._key = hashlib.sha256(key.encode()).hexdigest()[:16]
 
     def private_root(self) -> Path:

@@ -82,12 +82,13 @@ def _filter(task: Task, invocation: Invocation, found: Delivery, opened: tap.Tap
 
 
 def _ending(task: Task) -> list[str]:
-    """The command with which the shell ends the filter, the same wherever the job's script has gone by then."""
+    """The command with which the shell ends the filter, the same whatever the job's script has set by then."""
     ours = Path(sys.argv[0])
     program = [str(ours.absolute())] if ours.suffix == ".pyz" else ["-P", "-m", "ciplug"]
     manifest = str(task.settings.manifest.absolute())
     state = f"CIPLUG_STATE_DIR={task.store.private_root().absolute()}"
-    return ["/usr/bin/env", state, sys.executable, *program, "--manifest", manifest, "revoke", "--best-effort"]
+    python = [f"{name}={task.settings.env.get(name, '')}" for name in ("PYTHONPATH", "PYTHONHOME")]
+    return ["/usr/bin/env", state, *python, sys.executable, *program, "--manifest", manifest, "revoke", "--best-effort"]
 
 
 def _print(code: bytes) -> None:

@@ -30,8 +30,19 @@ def keep_open(task: Task, found: Delivery, directory: PrivateDirectory | None, *
     leased = found.lease_seconds is not None and found.session.ours
     if not (leased or directory or values):
         return ""
+    name = note_session(task, found, directory, values=values)
+    if leased:
+        found.login.keep()
+    return name
+
+
+def note_session(
+    task: Task, found: Delivery, directory: PrivateDirectory | None = None, *, values: bool = False
+) -> str:
+    """Note what is open, for `ciplug revoke`; the note's name."""
+    leased = found.lease_seconds is not None and found.session.ours
     ttl = found.session.ttl_remaining() if leased else None
-    name = task.store.add(
+    return task.store.add(
         OpenSession(
             addresses=[str(address) for address in task.client.addresses],
             namespace=task.client.namespace,
@@ -44,9 +55,6 @@ def keep_open(task: Task, found: Delivery, directory: PrivateDirectory | None, *
             values={item.grant.name: item.value for item in found.values} if values else None,
         )
     )
-    if leased:
-        found.login.keep()
-    return name
 
 
 def fetched(task: Task) -> InHand:

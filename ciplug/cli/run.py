@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 import click
@@ -16,6 +16,7 @@ from ciplug.pipeline import deliver
 from ciplug.redact import LiteralKernel, StreamFilter, forms
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
     from ciplug.cli.invocation import Invocation
@@ -69,9 +70,21 @@ def command(
             return child.run()
 
 
-def _fresh(task: Task) -> AbstractContextManager[InHand]:
+@contextmanager
+def _fresh(task: Task) -> Iterator[InHand]:
+    """What the vault gives. On a CI host leases are noted while they live: if ciplug is killed, `revoke` ends them."""
     refuse_exposed(task)
-    return deliver(task.steps, task.grant)
+    note, found = "", None
+    try:
+        with deliver(task.steps, task.grant) as found:
+            if task.host.ci and found.lease_seconds is not None:
+                from ciplug.cli.keeping import note_session
+
+                note = note_session(task, found)
+            yield found
+    finally:
+        if note and found is not None and found.login.failure is None:
+            task.store.forget(note)
 
 
 def _fetched(task: Task) -> AbstractContextManager[InHand]:

@@ -1,8 +1,9 @@
-# shellcheck shell=sh disable=SC2154,SC2034  # much is assigned in, or used by, text that is evaluated
+# shellcheck shell=sh disable=SC2154,SC2034,SC3047  # much is assigned in, or used by, text that is evaluated; RETURN is for bash
 # The EXIT handling of a job's shell whose output goes through the filter, for every POSIX shell. It is read by `.`,
 # needs ciplug_directory (the filter's) and ciplug_ending (the command that ends it, quoted for eval), and removes the
 # file that it is in, for the secrets follow it there.
-command rm -f -- "$ciplug_directory/env" || :
+# The path is fixed because the job may have changed PATH.
+/bin/rm -f -- "$ciplug_directory/env" 2>/dev/null || command rm -f -- "$ciplug_directory/env" || :
 
 # Whose names these are. In bash, aliases that were without effect stay so: `trap` is a function there.
 unalias trap ciplug_trap ciplug_show ciplug_quote ciplug_find_pid ciplug_in_subshell \
@@ -28,7 +29,7 @@ echo "$ciplug_shell" >|"$ciplug_directory/shell" || :
 
 # What the real EXIT trap does: `eval` at its level, so that $? and the positional parameters are the script's.
 # shellcheck disable=SC2016  # expanded when the shell exits
-ciplug_handler='eval "$ciplug_at_exit"'
+ciplug_handler='{ ciplug_given=$? ciplug_flags=$-; set +exv; } 2>/dev/null; eval "$ciplug_at_exit"'
 
 # The user's action runs in a subshell, so that whatever it does (`exit`, `set -e`, a syntax error) the ending follows.
 # It sees what it would see as the real trap, except that `wait` does not know the shell's children there. In bash a
@@ -36,16 +37,19 @@ ciplug_handler='eval "$ciplug_at_exit"'
 # There the handler does nothing, should the script have made it a part of its own action.
 # The last line leaves a shell that a signal ends to die of that signal. A child of bash that is killed before it has
 # begun comes here too; it would survive if it forked here.
-# xtrace ends first: its lines after the ending would meet no reader, and the shell would die of SIGPIPE.
+# What traces the shell ends first: its lines after the ending would meet no reader, and the shell would die of SIGPIPE.
+# So do traps that would take our commands for the script's. A signal that the action sends to its process group must
+# not end this shell, which it meets twice: a subshell sets handled signals back, ignored ones not.
 # shellcheck disable=SC2016  # expanded when the shell exits
 ciplug_at_exit='
-{ ciplug_given=$? ciplug_flags=$-; set +ex; } 2>/dev/null
 if ! ciplug_in_subshell; then
     ciplug_status=$ciplug_given
+    [ -z "${BASH_VERSION-}" ] || command trap - ERR DEBUG RETURN
+    command trap : HUP INT QUIT TERM USR1 USR2
     if [ -n "$ciplug_action" ] && [ "$ciplug_action" != - ]; then
         [ -z "${BASH_VERSION-}" ] || ciplug_jobs=$(jobs -p)
         (
-            ciplug_at_exit=:
+            ciplug_at_exit="{ ciplug_restore; } 2>/dev/null"
             if [ -n "${BASH_VERSION-}" ]; then
                 eval "$ciplug_bash_jobs"
                 command trap -- "$ciplug_action" EXIT
@@ -61,7 +65,7 @@ if ! ciplug_in_subshell; then
         )
         ciplug_status=$?
     fi
-    command trap "" HUP INT QUIT TERM
+    command trap "" HUP INT QUIT TERM USR1 USR2
     eval "$ciplug_ending" </dev/null || :
     exec >/dev/null 2>&1
     [ "$ciplug_status" = "$ciplug_given" ] || exit "$ciplug_status"
@@ -74,6 +78,7 @@ ciplug_bash_jobs='function jobs {
 
 ciplug_restore() {
     case $ciplug_flags in *e*) set -e ;; esac
+    case $ciplug_flags in *v*) set -v ;; esac
     case $ciplug_flags in *x*) set -x ;; esac
 }
 
@@ -97,6 +102,11 @@ ciplug_trap() {
         */0 | */[Ee][Xx][Ii][Tt] | */[Ss][Ii][Gg][Ee][Xx][Ii][Tt]) ciplug_at_exit_too=yes ;;
         # What a function resets of these bash sets again when the function ends; what it sets stays.
         -/[Ee][Rr][Rr] | -/[Dd][Ee][Bb][Uu][Gg] | -/[Rr][Ee][Tt][Uu][Rr][Nn]) command trap -- : "$ciplug_condition" ;;
+        # bash would run it at the end of our functions already.
+        */[Rr][Ee][Tt][Uu][Rr][Nn])
+            ciplug_quote "$ciplug_new"
+            command trap -- "case \${FUNCNAME-} in trap | ciplug_trap) ;; *) eval $ciplug_quoted ;; esac" RETURN
+            ;;
         *) set -- "$@" "$ciplug_condition" ;;
         esac
     done

@@ -17,12 +17,15 @@ if TYPE_CHECKING:
 _NAME = re.compile("[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 _REDIRECT = b"""\
-{ exec >"$ciplug_directory/out" 2>"$ciplug_directory/err"; } 8<>"$ciplug_directory/out" 9<>"$ciplug_directory/err" \\
-    || exit
+unset -v BASH_XTRACEFD || exit
+{
+    command exec >"$ciplug_directory/out" 2>"$ciplug_directory/err"
+} 8<>"$ciplug_directory/out" 9<>"$ciplug_directory/err" || exit
 . "$ciplug_directory/env" || exit
 """
-# NOTE: 8 and 9 are open for the redirection only. Opening a FIFO to write alone waits for its reader, and a filter that
-# is dead already would let the job hang instead of failing at its first line of output.
+# NOTE: a trace that bash writes to a descriptor of its own would pass the filter. `command`, because in bash `exec` may
+# be somebody's function. 8 and 9 are open for the redirection only: opening a FIFO to write alone waits for its reader,
+# and a filter that is dead already would let the job hang instead of failing at its first line of output.
 
 
 def code(directory: Path, ending: Sequence[str]) -> bytes:
@@ -56,7 +59,9 @@ def environment(values: Mapping[str, bytes], dropped: Iterable[str]) -> bytes:
     handling = pkgutil.get_data("ciplug.inject", "filtered.sh")  # importlib.resources takes seven times as long
     if handling is None:
         raise HandOverError("this installation of ciplug lacks filtered.sh", hint="install it again")
-    return handling + unset + formats.shell(values)
+    # `. env || exit` takes `set -e` away for all that is in the file, and only the last line's status would count.
+    exports = (formats.shell({name: value}).removesuffix(b"\n") + b" || exit\n" for name, value in values.items())
+    return handling + unset + b"".join(exports)
 
 
 def _quoted(word: str | Path) -> bytes:

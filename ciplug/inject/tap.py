@@ -25,14 +25,13 @@ if TYPE_CHECKING:
 
     from ciplug.redact import StreamFilter
 
-UNUSED = 60.0
+UNUSED = 20.0
 """Seconds after which FIFOs that nobody has opened are given up: the shell ended before it was redirected."""
 
-STALLED = 60.0
-"""Seconds without any progress in a write after which its sink counts as dead (seen once or twice that late)."""
-
-DRAIN = 5.0
-"""Seconds that the sinks may take for what is left, once the filter is asked to end."""
+DRAIN = 30.0
+"""Seconds that the sinks may take for what is left, once the filter is asked to end. Until then they take their time,
+as they would without a filter.
+"""
 
 _AGAIN = 0.5
 _OUT, _ERR, _SHELL = "out", "err", "shell"
@@ -74,8 +73,6 @@ class Tap:
         self._sinks = sinks
         self._streams: Sequence[Stream] = ()
         self._stopping = False
-        self._rounds = 0
-        self._rounds_at_alarm = -1
 
     def detach(self) -> int:
         """Fork: 0 in the filtering process, which must `serve`, clean up and exit; its pid in the calling one.
@@ -135,7 +132,6 @@ class Tap:
         handlers |= {signal.SIGTERM: self._on_stop, signal.SIGALRM: self._on_alarm}
         for number, handler in handlers.items():  # once each: to ignore a signal forgets that it has come
             signal.signal(number, handler)
-        signal.setitimer(signal.ITIMER_REAL, STALLED, STALLED)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, FATAL)
 
     def _copy(self, wake: int, unused_at: float | None) -> None:
@@ -149,7 +145,6 @@ class Tap:
                     os.read(wake, 4096)
                 else:
                     by_source[descriptor].pump()
-            self._rounds += 1
             if unused_at is not None and time.monotonic() >= unused_at:
                 self._close_unused()
                 unused_at = None
@@ -192,8 +187,7 @@ class Tap:
             signal.setitimer(signal.ITIMER_REAL, DRAIN, _AGAIN)
 
     def _on_alarm(self, _signum: int, _frame: object) -> None:
-        stalled, self._rounds_at_alarm = self._rounds == self._rounds_at_alarm, self._rounds
-        if stalled and any(stream.writing for stream in self._streams):
+        if any(stream.writing for stream in self._streams):
             raise StuckSink
 
 

@@ -40,8 +40,10 @@ def env(project: Project, issuer: Issuer) -> dict[str, str]:
     }
 
 
-def shell(project: Project, env: dict[str, str], script: str) -> subprocess.CompletedProcess[bytes]:
-    command = ["sh", "-e", "-c", script]
+def shell(
+    project: Project, env: dict[str, str], script: str, *, name: str = "sh"
+) -> subprocess.CompletedProcess[bytes]:
+    command = [name, "-e", "-c", script]
     return subprocess.run(command, cwd=project.directory, env=env, capture_output=True, timeout=60)
 
 
@@ -75,6 +77,34 @@ def test_leases_live_as_long_as_the_shell_and_no_longer(leased: Project, env: di
     with nothing_left(leased):
         done = shell(leased, env | {"CIPLUG_JOB": "migrate"}, TAKE_IN + look)
     assert done.stdout.decode().splitlines() == ["as ***", "end"], done.stderr
+
+
+@pytest.mark.parametrize("name", ["sh", "bash"])
+def test_a_variable_that_the_shell_cannot_take_in_ends_the_job(
+    project: Project, env: dict[str, str], name: str
+) -> None:
+    with nothing_left(project):
+        done = shell(project, env, f"readonly DATABASE_URL=old\n{TAKE_IN}echo reached", name=name)
+    assert done.returncode != 0
+    assert b"reached" not in done.stdout
+
+
+def test_a_trace_to_a_descriptor_of_its_own_shows_nothing(project: Project, env: dict[str, str]) -> None:
+    script = f'exec 5>&2\nBASH_XTRACEFD=5\nset -x\n{TAKE_IN}echo "$NPM_TOKEN"'
+    done = shell(project, env, script, name="bash")
+    assert done.returncode == 0
+    assert_no_leak(done.stdout + done.stderr, credentials(project))
+
+
+def test_what_the_script_sets_does_not_keep_its_filter_from_ending(leased: Project, env: dict[str, str]) -> None:
+    sets = (
+        "export PYTHONPATH=/nowhere PYTHONHOME=/nowhere CIPLUG_STATE_DIR=/nowhere CIPLUG_MANIFEST=/nowhere PATH=\ncd /"
+    )
+    with nothing_left(leased):
+        done = shell(leased, env | {"CIPLUG_JOB": "migrate"}, f'{TAKE_IN}{sets}\necho "as $PG_USER"')
+    assert done.returncode == 0
+    assert done.stdout == b"as ***\n"
+    assert b"Traceback" not in done.stderr
 
 
 def test_when_the_shell_is_killed_the_filter_ends_what_was_open(leased: Project, env: dict[str, str]) -> None:

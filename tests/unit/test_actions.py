@@ -66,8 +66,8 @@ def test_every_input_is_described_and_none_is_required() -> None:
 def test_the_inputs_are_those_that_are_read() -> None:
     tree = ast.parse((ACTIONS / "step.py").read_text(encoding="utf-8"))
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
-    read = {node.args[1].value for node in calls if node.func.id in {"_option", "_boolean"}}  # type: ignore[attr-defined]
-    assert read == action("fetch")["inputs"].keys()
+    read = {getattr(node.args[1], "value", None) for node in calls if node.func.id in {"_option", "_boolean", "_input"}}
+    assert read - {None} == action("fetch")["inputs"].keys()
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.relative_to(ACTIONS).as_posix())
@@ -132,7 +132,8 @@ def test_the_lock_names_no_index_and_no_path() -> None:
 def test_the_lock_says_how_it_is_made() -> None:
     top = (ACTIONS / "requirements.txt").read_text(encoding="utf-8").splitlines()[:2]
     assert all(line.startswith("#") for line in top)
-    assert "--universal --generate-hashes" in top[1]
+    assert "make lock" in top[1]
+    assert "--universal --generate-hashes" in (ROOT / "Makefile").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

@@ -124,7 +124,12 @@ SCRIPTS = {
     "exit in a function": "f() { exit 5; }; f; echo never",
     "exit in a subshell": "(exit 4); echo $?",
     "exit in a condition": "false || exit 6",
+    "exit 0 before a failing line": "set -e; exit 0; false",
+    "a failing subshell": "set -e; (exit 5); echo never",
+    "a program that is killed": "set -e; sh -c 'kill -KILL $$'; echo never",
+    "an unknown command": "set -e; ciplug-no-such-command; echo never",
     "a syntax error": "echo x\n)",
+    "a syntax error in eval": "set -e; eval 'if'; echo never",
     "dies of SIGTERM": "kill -TERM $$; sleep 1; echo never",
     "dies of SIGKILL": "echo x; kill -KILL $$; echo never",
     "becomes another program": "exec sh -c 'echo other; exit 4'",
@@ -167,6 +172,7 @@ SCRIPTS = {
     "a substitution's own": "trap 'echo main' EXIT; x=$(trap 'echo sub' EXIT; echo y); echo \"[$x]\"",
     "a pipe's own": "trap 'echo main' EXIT; { trap 'echo piped' EXIT; echo y; } | cat",
     "not a subshell's": "trap 'echo main' EXIT; (echo sub); (exit 3)",
+    "another shell's own": "sh -c \"trap 'echo nested' EXIT; echo in\"; trap 'echo main' EXIT; exit 3",
     "a background job's own": "trap 'echo main' EXIT; { trap 'echo back' EXIT; } & wait",
     "printed": "trap 'echo bye' EXIT; trap; echo x",
     "printed, with quotes": "trap 'echo \"it'\\''s\"' EXIT INT; trap",
@@ -183,10 +189,15 @@ SCRIPTS = {
     "with names as ours": "ciplug_status=1; ciplug_new=x; ciplug_count=9; trap 'echo bye' EXIT; exit 3",
     # Not longer: with any EXIT trap, bash may lose a signal that meets a child before it has settled.
     "kills what has hardly begun": "i=0; while [ $i -lt 30 ]; do sleep 2 & kill $!; i=$((i + 1)); done; wait; echo on",
+    "shields itself and signals its group": (
+        "cleanup() { rc=$?; trap '' TERM; kill -TERM $$; exit $rc; }; trap cleanup EXIT; echo on; exit 0"
+    ),
     "kills what it has started": "sleep 60 & sleep 0.1; trap 'kill $! && echo killed' EXIT; exit 3",
 }
 
 BASH_SCRIPTS = {
+    "RETURN in a function": "f() { trap 'echo left' RETURN; echo in; trap - RETURN; }; f; echo end",
+    "ERR as it ends": "set -Eeuo pipefail; trap 'echo err; exit 7' ERR; trap 'echo bye' EXIT; exit 3",
     "printed with -p": "trap 'echo bye' EXIT; trap -p EXIT; trap -p EXIT INT; trap -p INT",
     "printed with -p for later": "trap 'echo a' EXIT; x=$(trap -p EXIT); trap 'echo b' EXIT; eval \"$x\"; trap -p EXIT",
     "asked for what signals there are": "trap -l | wc -l",
