@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
 
+    from ciplug.standins.loopback import Request
+
 _NOT_BEFORE_LEAD: Final = 5  # seconds; hosts date `nbf` back a little, for verifiers whose clock is behind
 
 
@@ -122,14 +124,16 @@ class Issuer:
         with self._lock:
             return tuple(seen for seen in self._seen if path in (None, seen.path))
 
-    def _respond(self, target: str, authorization: str) -> Answer:
-        parts = urlsplit(target)
+    def _respond(self, request: Request) -> Answer:
+        if request.method != "GET":
+            return _json({"message": "Method Not Allowed"}, status=405)
+        parts = urlsplit(request.target)
         audience = parse_qs(parts.query).get("audience", [None])[0]
         with self._lock:
             endpoint = self._endpoints.get(parts.path)
             if endpoint is None:
                 answer = self._public(parts.path)
-            elif not _is_bearer(authorization, endpoint.bearer):
+            elif not _is_bearer(request.headers.get("authorization", ""), endpoint.bearer):
                 answer = _json({"message": "Unauthorized"}, status=401)
             else:
                 answer = self._token(endpoint, self._turn(parts.path), audience)

@@ -1,41 +1,56 @@
-"""A small HTTP server on 127.0.0.1 that turns each ``GET`` into one call of a function."""
+"""A small HTTP server on 127.0.0.1 that turns each request into one call of a function."""
 
 from __future__ import annotations
 
 import sys
 import threading
+from dataclasses import field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Final, Self
 
 from ciplug.frozen import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from types import TracebackType
 
 HANG: Final = 0
 """The status of an answer that is never given: the connection stays open for as long as the server runs."""
 
+DROP: Final = -1
+"""The status of an answer that is lost: the connection is closed without one."""
+
+
+@frozen
+class Request:
+    """What was asked: `target` is path and query, header names are in lower case."""
+
+    method: str
+    target: str
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
 
 @frozen
 class Answer:
-    """What to send back; `status` may be `HANG`."""
+    """What to send back. `status` may be `HANG` or `DROP`; `missing` bytes of the promised length are never sent."""
 
     status: int
-    body: bytes = b""
+    body: bytes = field(default=b"", repr=False)
     content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    missing: int = 0
 
 
 class LoopbackServer(ThreadingHTTPServer):
     """A server on a free port, in daemon threads, for the length of a ``with`` block.
 
-    `respond` is called with the request target and the value of ``Authorization`` (empty without one), from several
-    threads at once.
+    `respond` is called from several threads at once.
     """
 
     daemon_threads = True
 
-    def __init__(self, respond: Callable[[str, str], Answer]) -> None:
+    def __init__(self, respond: Callable[[Request], Answer]) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.respond = respond
         self.ended = threading.Event()
@@ -64,16 +79,25 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: LoopbackServer
 
-    def do_GET(self) -> None:
-        answer = self.server.respond(self.path, self.headers.get("Authorization", ""))
+    def _do(self) -> None:
+        length = int(self.headers.get("Content-Length") or 0)
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        request = Request(method=self.command, target=self.path, headers=headers, body=self.rfile.read(length))
+        answer = self.server.respond(request)
         self.close_connection = True
         if answer.status == HANG:
             self.server.ended.wait()
-            return
+        elif answer.status != DROP:
+            self._send(answer)
+
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _do
+
+    def _send(self, answer: Answer) -> None:
         self.send_response(answer.status)
-        self.send_header("Content-Type", answer.content_type)
-        self.send_header("Content-Length", str(len(answer.body)))
-        self.send_header("Connection", "close")
+        length = len(answer.body) + answer.missing
+        sent = {"Content-Type": answer.content_type, "Content-Length": str(length), "Connection": "close"}
+        for name, value in (sent | dict(answer.headers)).items():
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(answer.body)
 

@@ -21,7 +21,7 @@ from ciplug.net.transport import Transport
 from ciplug.signals import Signals
 from ciplug.standins.claims import github_claims
 from ciplug.standins.issuer import Behaviour, GithubEndpoint, Issuer
-from ciplug.standins.loopback import Answer, LoopbackServer
+from ciplug.standins.loopback import Answer, LoopbackServer, Request
 from tests.leaks import assert_no_leak
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ def test_a_wrong_bearer_is_refused_at_once(issuer: Issuer) -> None:
 
 
 def serve(status: int, body: bytes) -> LoopbackServer:
-    return LoopbackServer(lambda _target, _authorization: Answer(status=status, body=body))
+    return LoopbackServer(lambda _request: Answer(status=status, body=body))
 
 
 def at(url: str) -> dict[str, str]:
@@ -211,8 +211,8 @@ def test_a_value_that_is_no_token_is_refused_without_being_shown() -> None:
 def test_other_answers_are_final_and_their_bodies_are_not_shown(status: int) -> None:
     asked: list[str] = []
 
-    def respond(target: str, _authorization: str) -> Answer:
-        asked.append(target)
+    def respond(request: Request) -> Answer:
+        asked.append(request.target)
         return Answer(status=status, body=b'{"message": "s3cr3t-detail"}')
 
     with LoopbackServer(respond) as server:
@@ -225,8 +225,8 @@ def test_other_answers_are_final_and_their_bodies_are_not_shown(status: int) -> 
 def test_the_url_s_own_query_is_kept_and_the_audience_joins_it() -> None:
     asked: list[tuple[str, str]] = []
 
-    def respond(target: str, authorization: str) -> Answer:
-        asked.append((target, authorization))
+    def respond(request: Request) -> Answer:
+        asked.append((request.target, request.headers["authorization"]))
         return Answer(status=404)
 
     with LoopbackServer(respond) as server:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import time
 
@@ -11,7 +12,7 @@ import pytest
 
 from ciplug.standins.claims import github_claims, gitlab_claims, jenkins_claims
 from ciplug.standins.issuer import Behaviour, GithubEndpoint, Issuer
-from ciplug.standins.loopback import HANG, Answer, LoopbackServer
+from ciplug.standins.loopback import DROP, HANG, Answer, LoopbackServer, Request
 
 AUDIENCE = "https://vault.acme.dev"
 
@@ -74,7 +75,7 @@ def test_any_other_path_is_not_found(issuer, path):
 
 
 def test_another_method_is_refused(issuer):
-    assert httpx.post(issuer.jwks_url).status_code == 501
+    assert httpx.post(issuer.jwks_url).status_code == 405
 
 
 def test_a_github_endpoint_gives_a_token_for_the_audience_asked_for(issuer):
@@ -147,8 +148,8 @@ def test_a_hanging_endpoint_says_nothing_until_the_issuer_ends(issuer):
 
 
 def test_a_client_that_goes_away_is_no_failure_of_the_server(capfd):
-    def respond(target: str, authorization: str) -> Answer:
-        if target == "/broken":
+    def respond(request: Request) -> Answer:
+        if request.target == "/broken":
             raise ConnectionResetError
         return Answer(status=200, body=b"{}")
 
@@ -160,8 +161,8 @@ def test_a_client_that_goes_away_is_no_failure_of_the_server(capfd):
 
 
 def test_a_failure_of_the_server_is_shown(capfd):
-    def respond(target: str, authorization: str) -> Answer:
-        raise LookupError(target)
+    def respond(request: Request) -> Answer:
+        raise LookupError(request.target)
 
     with LoopbackServer(respond) as server, pytest.raises(httpx.RemoteProtocolError):
         httpx.get(f"{server.url}/broken")
@@ -234,3 +235,21 @@ def test_claims_can_be_added_and_replaced_and_calls_share_nothing(build):
     assert build(groups_direct=["a"], sub="other").items() >= {"groups_direct": ["a"], "sub": "other"}.items()
     build()["sub"] = "changed"
     assert build()["sub"] != "changed"
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE"])
+def test_a_request_arrives_whole(method):
+    def respond(request: Request) -> Answer:
+        told = {"method": request.method, "target": request.target, "x": request.headers["x-y"], "n": len(request.body)}
+        return Answer(status=200, body=json.dumps(told).encode(), headers={"Retry-After": "3"})
+
+    with LoopbackServer(respond) as server:
+        answer = httpx.request(method, f"{server.url}/a?b=c", headers={"X-Y": "z"}, content=b"body")
+    assert answer.json() == {"method": method, "target": "/a?b=c", "x": "z", "n": 4}
+    assert answer.headers["retry-after"] == "3"
+
+
+@pytest.mark.parametrize("answer", [Answer(status=DROP), Answer(status=200, body=b"{}", missing=5)])
+def test_an_answer_can_be_lost_or_cut_short(answer):
+    with LoopbackServer(lambda _request: answer) as server, pytest.raises(httpx.RemoteProtocolError):
+        httpx.get(server.url)
