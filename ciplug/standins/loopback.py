@@ -90,7 +90,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif answer.status != DROP:
             self._send(answer)
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _do
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _do  # noqa: N815  # http.server's names
 
     def _send(self, answer: Answer) -> None:
         self.send_response(answer.status)
