@@ -50,4 +50,9 @@ exports.install = (step) => {
 };
 
 // main leaves the command here once there is an installed ciplug to run it; without one there is nothing to end.
-exports.end = () => process.env.STATE_revoke && exports.run(...JSON.parse(process.env.STATE_revoke));
+exports.end = () => {
+  if (!process.env.STATE_revoke) return;
+  const { command, state } = JSON.parse(process.env.STATE_revoke);
+  process.env.CIPLUG_STATE_DIR = state;
+  exports.run(...command);
+};

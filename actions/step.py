@@ -73,15 +73,11 @@ def _ended_by_post(env: Mapping[str, str], ciplug: list[str]) -> list[str]:
 
     Both name their places in full: a later step may set the variables from which they would be taken.
     """
-    manifest = _input(env, "manifest") or env.get("CIPLUG_MANIFEST") or "ciplug.toml"
-    state = env.get("CIPLUG_STATE_DIR") or str(Path(_named(env, "RUNNER_TEMP")) / "ciplug")
-    command = [
-        "/usr/bin/env",
-        f"CIPLUG_STATE_DIR={Path(state).absolute()}",
-        *ciplug,
-        f"--manifest={Path(manifest).absolute()}",
-    ]
-    _append(env, "GITHUB_STATE", f"revoke={json.dumps([*command, 'revoke', '--best-effort'])}")
+    manifest = Path(_input(env, "manifest") or env.get("CIPLUG_MANIFEST") or "ciplug.toml").absolute()
+    state = Path(env.get("CIPLUG_STATE_DIR") or Path(_named(env, "RUNNER_TEMP")) / "ciplug").absolute()
+    command = [*ciplug, f"--manifest={manifest}"]
+    end = {"command": [*command, "revoke", "--best-effort"], "state": str(state)}
+    _append(env, "GITHUB_STATE", f"revoke={json.dumps(end)}")
     return command
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -24,9 +25,17 @@ def _clean(patch: pytest.MonkeyPatch) -> None:
         patch.delenv(name)
 
 
+def _hear_signals() -> None:
+    """Whoever starts the suite by ``nohup``, or in the background, has it ignore signals, and all that it starts."""
+    for number in (signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _clean_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """The same for fixtures that live as long as the session, which start before any test's own cleaning."""
+    _hear_signals()
     with pytest.MonkeyPatch.context() as patch:
         _clean(patch)
         patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))

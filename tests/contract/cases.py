@@ -7,17 +7,16 @@ run by ``tests/e2e/test_one_behaviour.py``, by each host's real emulator against
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final, Protocol
 
-from tests.e2e.pipelines import Pipeline
+from tests.contract.pipelines import Pipeline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from tests.e2e.pipelines import Ran
-    from tests.e2e.project import Project
+    from tests.contract.pipelines import Ran
 
 _JOB: Final = """
 [secrets.PROBE]
@@ -32,6 +31,17 @@ secrets = ["DATABASE_URL", "PROBE"]
 
 UNREACHABLE: Final = {"VAULT_ADDR": "http://127.0.0.1:9", "CIPLUG_DEADLINE": "1"}
 """The discard port: nothing listens there, and a connection is refused at once."""
+
+
+class Project(Protocol):
+    """What the cases need of the project ``acme/shop``: its values in the vault, by environment, and its manifest."""
+
+    @property
+    def values(self) -> Mapping[str, Mapping[str, str]]: ...
+
+    def put(self, path: str, data: Mapping[str, object]) -> int: ...
+
+    def append(self, toml: str) -> None: ...
 
 
 @dataclass
@@ -93,6 +103,11 @@ def _granted_then(scene: Scene, _ran: Ran) -> None:
     assert scene.saw("ungranted") == "none"
 
 
+def _in_a_locked_workspace(scene: Scene) -> Pipeline:
+    """What ciplug has to keep or to hand over is never in the checkout."""
+    return replace(_granted(scene), read_only=True)
+
+
 def _refused(**changes: object) -> Callable[[Scene], Pipeline]:
     """A job that fails before it has any secret: its step must not run, and what runs afterwards must not have one."""
 
@@ -113,12 +128,12 @@ def _missing(scene: Scene) -> Pipeline:
     return _refused(job="probe")(scene)
 
 
-def _printed(value: bytes, command: str) -> Callable[[Scene], Pipeline]:
-    """A job that is handed `value`, and whose script prints it by `command`."""
+def _printed(value: bytes, *commands: str) -> Callable[[Scene], Pipeline]:
+    """A job that is handed `value`, and whose script prints it by each of `commands`."""
 
     def pipeline(scene: Scene) -> Pipeline:
         scene.probe(value)
-        return Pipeline(job="probe", steps=(scene.digest_of("PROBE", "probe"), command, scene.mark("end")))
+        return Pipeline(job="probe", steps=(scene.digest_of("PROBE", "probe"), *commands, scene.mark("end")))
 
     return pipeline
 
@@ -131,8 +146,9 @@ def _printed_then(value: bytes) -> Callable[[Scene, Ran], None]:
     return then
 
 
-def _prints(value: bytes, command: str, *, says: tuple[str, ...] = ()) -> Case:
-    return Case(pipeline=_printed(value, command), ok=True, says=says, then=_printed_then(value))
+def _prints(value: bytes, *commands: str, says: tuple[str, ...]) -> Case:
+    """Each of `says` has the mask and the words around it: what is hidden must be missing, and nothing else."""
+    return Case(pipeline=_printed(value, *commands), ok=True, says=says, then=_printed_then(value))
 
 
 def _file(scene: Scene) -> Pipeline:
@@ -141,6 +157,7 @@ def _file(scene: Scene) -> Pipeline:
         f'sha256sum <"$PROBE" | cut -d" " -f1 >"{scene.evidence}/content"',
         f'stat -c %a "$PROBE" >"{scene.evidence}/mode"',
         f'echo "$PROBE" >"{scene.evidence}/path"',
+        'printf "content: "',
         'cat "$PROBE"',
     )
     return Pipeline(job="probe", steps=("\n".join(look),))
@@ -191,9 +208,17 @@ def _cancelled_then(scene: Scene, _ran: Ran) -> None:
 _WORD: Final = b"correct-horse-battery-staple"
 _LINES: Final = b"-----BEGIN KEY-----\nMIIEvQIBADANBgkqhkiG\nSecondLineOfTheKey9\n}\n-----END KEY-----\n"
 _HOSTILE: Final = b"a%0Ab%25'\"$HOME`id`\\ ::add-mask::x ##[error]y ::stop-commands::z"
-_LETTERS: Final = (
-    'printf %s "$PROBE" | sed "s/./&\\n/g" | while IFS= read -r letter; do printf %s "$letter"; done; echo'
-)
+_LEAKS: Final = {
+    'echo "on stdout: $PROBE."': "on stdout: ***.",
+    'echo "on stderr: $PROBE." >&2': "on stderr: ***.",
+    'echo "as base64: $(printf "user:%s" "$PROBE" | base64)"': "as base64: dXNlcjp***",
+    'echo "and a line end: $(echo "$PROBE" | base64)"': "and a line end: ***",
+    (
+        'printf "in pieces: "; printf %s "$PROBE" | sed "s/./&\\n/g" |'
+        ' while IFS= read -r letter; do printf %s "$letter"; done; echo " end"'
+    ): "in pieces: *** end",
+}
+"""Ways to print the secret, and what the log has instead."""
 
 CASES: Final[Mapping[str, Case]] = {
     "granted": Case(pipeline=_granted, ok=True, then=_granted_then),
@@ -202,17 +227,23 @@ CASES: Final[Mapping[str, Case]] = {
     "vault down": Case(pipeline=_refused(env=UNREACHABLE), ok=False, says=("unreachable: ",), then=_refused_then),
     "no identity": Case(pipeline=_refused(token=False), ok=False, says=("no identity token",), then=_refused_then),
     "unknown job": Case(pipeline=_refused(job="tets"), ok=False, says=("has no job",), then=_refused_then),
-    "multi-line value": _prints(_LINES, 'echo "$PROBE"'),
+    "manifest missing": Case(
+        pipeline=_refused(manifest=False),
+        ok=False,
+        says=("there is no such file", "CIPLUG_MANIFEST"),
+        then=_refused_then,
+    ),
+    "read-only workspace": Case(pipeline=_in_a_locked_workspace, ok=True, then=_granted_then),
+    "multi-line value": _prints(
+        _LINES, 'echo "lines: $PROBE"\necho "then: $DATABASE_URL."', says=("lines: ***", "then: ***.")
+    ),
     "short value": _prints(b"abc", "true", says=("too short to be hidden", "PROBE")),
-    "hostile value": _prints(_HOSTILE, 'printf "%s\\n" "$PROBE"'),
-    "file secret": Case(pipeline=_file, ok=True, then=_file_then),
-    "leaked on stdout": _prints(_WORD, 'echo "here: $PROBE."'),
-    "leaked on stderr": _prints(_WORD, 'echo "here: $PROBE." >&2'),
-    "leaked as base64": _prints(_WORD, 'echo "$PROBE" | base64; printf "user:%s" "$PROBE" | base64'),
-    "leaked in pieces": _prints(_WORD, _LETTERS),
+    "hostile value": _prints(_HOSTILE, 'printf "hostile: %s.\\n" "$PROBE"', says=("hostile: ***.",)),
+    "file secret": Case(pipeline=_file, ok=True, says=("content: ***",), then=_file_then),
+    "leaked in every way": _prints(_WORD, *_LEAKS, says=tuple(_LEAKS.values())),
     "script fails": Case(pipeline=_fails("exit 3"), ok=False, then=_fails_then),
     "script killed": Case(pipeline=_fails("sh -c 'kill -9 $$'"), ok=False, then=_fails_then),
-    "leased secret": Case(pipeline=_leased, ok=True, leased=True, then=_leased_then),
-    "cancelled": Case(pipeline=_cancelled, ok=False, leased=True, then=_cancelled_then),
+    "leased secret": Case(pipeline=_leased, ok=True, leased=True, says=("as *** with ***",), then=_leased_then),
+    "cancelled": Case(pipeline=_cancelled, ok=False, leased=True, says=("working with ***",), then=_cancelled_then),
 }
 """Every case by its name. `private` of the scene and the project's values must not be readable in any log."""

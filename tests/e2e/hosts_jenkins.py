@@ -14,23 +14,22 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ciplug.frozen import frozen
 from ciplug.standins.claims import jenkins_claims
-from tests.e2e.pipelines import Ran
+from tests.contract.pipelines import Ran
+from tests.e2e.emulator import LIMIT, LOCK, commit, held_by_modes, path_without_ciplug
 from tests.e2e.project import AUDIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ciplug.standins.issuer import Issuer
-    from tests.e2e.pipelines import Pipeline
+    from tests.contract.pipelines import Pipeline
     from tests.e2e.project import Project
 
 ROOT: Final = Path(__file__).parents[2]
 HARNESS: Final = Path(__file__).parent / "jenkins"
-LIBRARY: Final = ROOT / "jenkins"
 JOB_URL: Final = "https://ci.acme.dev/job/shop/"
 STRANGER_URL: Final = "https://ci.acme.dev/job/stranger/"
 CREDENTIAL: Final = "vault-id-token"
-TIMEOUT: Final = 60.0
 
 _RESULTS: Final = {0: "SUCCESS", 1: "FAILURE", 2: "ABORTED"}
 _JVM: Final = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Dfile.encoding=UTF-8 -Dsun.stdout.encoding=UTF-8"
@@ -57,17 +56,18 @@ class Agent:
     folder: Path
     credentials: Mapping[str, str]
     env: Mapping[str, str]
-    library: Path = LIBRARY
+    library: Path = ROOT / "jenkins"
     unix: bool = True
     mask_passwords: bool = True
     installed: bool = True
+    read_only: bool = False
 
     def build(self, jenkinsfile: str, files: Mapping[str, str], *, abort_at: Path | None = None) -> Built:
         """Run `jenkinsfile` on a fresh agent, with `files` in its repository; abort it once `abort_at` exists."""
         shutil.rmtree(self.folder, ignore_errors=True)
         settings = self._settings(_repository(self.folder / "repository", files), jenkinsfile)
         log = self.folder / "log"
-        with log.open("wb") as stdout, _harness(self.folder, stdout) as process:
+        with log.open("wb") as stdout, _harness(self.folder, stdout, read_only=self.read_only) as process:
             try:
                 _wait(process, abort_at)
             except BaseException:
@@ -107,7 +107,7 @@ class Agent:
         home = self.folder / "home"
         home.mkdir(exist_ok=True)
         return {
-            "PATH": f"{_launcher(self.folder)}:{os.environ['PATH']}" if self.installed else _without_ciplug(),
+            "PATH": f"{_launcher(self.folder)}:{os.environ['PATH']}" if self.installed else path_without_ciplug(),
             "HOME": str(home),
             "CI": "true",
             "JENKINS_URL": "https://ci.acme.dev/",
@@ -147,9 +147,12 @@ class _Driver:
         """Run it as a build of the job ``shop``, or of ``stranger``, on a fresh agent."""
         token = id_token(self._issuer, STRANGER_URL if pipeline.stranger else JOB_URL)
         agent = Agent(
-            folder=self._folder / "jenkins", credentials={CREDENTIAL: token} if pipeline.token else {}, env={}
+            folder=self._folder / "jenkins",
+            credentials={CREDENTIAL: token} if pipeline.token else {},
+            env={},
+            read_only=pipeline.read_only,
         )
-        files = {"ciplug.toml": self._project.manifest.read_text(encoding="utf-8")}
+        files = {"ciplug.toml": self._project.manifest.read_text(encoding="utf-8")} if pipeline.manifest else {}
         built = agent.build(self._jenkinsfile(pipeline), files, abort_at=pipeline.cancel_at)
         return Ran(ok=built.result == "SUCCESS", log=built.log)
 
@@ -157,9 +160,10 @@ class _Driver:
         # withEnv expands dollar signs; two of them are one.
         env = [groovy_string(f"{name}={value.replace('$', '$$')}") for name, value in pipeline.env.items()]
         after = f"sh {groovy_string(pipeline.after)}" if pipeline.after else ""
+        lock = f"    sh {groovy_string(LOCK)}\n" if pipeline.read_only else ""
         return (
             "@Library('ciplug') _\n"
-            "node {\n    checkout scm\n"
+            f"node {{\n    checkout scm\n{lock}"
             f"    withEnv([{', '.join(env)}]) {{\n        try {{\n{self.steps(pipeline)}"
             f"        }} finally {{\n            {after}\n        }}\n    }}\n}}\n"
         )
@@ -196,15 +200,16 @@ class JenkinsBlock(_Driver):
         return f"withCiplug({self.parameters(pipeline)}) {{\n{lines}}}\n"
 
 
-def _harness(folder: Path, stdout: Any) -> subprocess.Popen[bytes]:
+def _harness(folder: Path, stdout: Any, *, read_only: bool) -> subprocess.Popen[bytes]:
     groovy, java = shutil.which("groovy"), shutil.which("java")
     assert groovy, "groovy is missing: apt-get install groovy"
     assert java, "java is missing: apt-get install default-jdk-headless"
     home = os.environ.get("JAVA_HOME") or str(Path(java).resolve().parents[1])
     # Nothing of the test's own environment; without a UTF-8 locale the JVM cannot name every file.
     env = {"PATH": os.environ["PATH"], "HOME": str(folder / "home"), "JAVA_HOME": home, "LC_ALL": "C.UTF-8"}
+    command = [groovy, "-cp", str(HARNESS), str(HARNESS / "harness.groovy"), str(folder / "settings.json")]
     return subprocess.Popen(
-        [groovy, "-cp", str(HARNESS), str(HARNESS / "harness.groovy"), str(folder / "settings.json")],
+        [*held_by_modes(), *command] if read_only else command,
         cwd=folder,
         env=env | {"JAVA_OPTS": _JVM},
         stdin=subprocess.DEVNULL,
@@ -216,7 +221,7 @@ def _harness(folder: Path, stdout: Any) -> subprocess.Popen[bytes]:
 
 def _wait(process: subprocess.Popen[bytes], abort_at: Path | None) -> None:
     """Wait for the end. Jenkins tells the controller to abort; here the process that stands for it gets SIGTERM."""
-    deadline = time.monotonic() + TIMEOUT
+    deadline = time.monotonic() + LIMIT
     while abort_at is not None and not abort_at.exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.05)
     if abort_at is not None:
@@ -231,11 +236,7 @@ def _repository(folder: Path, files: Mapping[str, str]) -> Path:
         file = folder / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
-    identity = ("-c", "user.name=shop", "-c", "user.email=shop@acme.dev", "-c", "init.defaultBranch=main")
-    for command in (("init", "-q"), ("add", "-A"), ("commit", "-q", "--allow-empty", "-m", "Import the shop")):
-        subprocess.run(
-            ["git", *identity, *command], cwd=folder, check=True, env={"PATH": os.environ["PATH"], "HOME": str(folder)}
-        )
+    commit(folder, remote="https://git.acme.dev/acme/shop.git")
     return folder
 
 
@@ -247,8 +248,3 @@ def _launcher(folder: Path) -> Path:
     launcher.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m ciplug "$@"\n', encoding="utf-8")
     launcher.chmod(0o755)
     return bin_folder
-
-
-def _without_ciplug() -> str:
-    """The PATH without the folders that have one."""
-    return ":".join(path for path in os.environ["PATH"].split(":") if not (Path(path) / "ciplug").exists())

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from ciplug.standins.issuer import Issuer
-    from tests.e2e.project import Project
+    from tests.e2e.project import ExampleVault, Project
 
 PATIENCE = 20.0
 """Seconds until an event that does not come fails the test: far more than any of them takes on a busy machine."""
@@ -95,7 +95,7 @@ def credentials(project: Project, env: Mapping[str, str] | None = None) -> list[
 
 
 @contextmanager
-def nothing_left(project: Project, *directories: Path | str) -> Iterator[None]:
+def nothing_left(project: Project | ExampleVault, *directories: Path | str) -> Iterator[None]:
     """After the block no vault token is alive that was not before, and `directories` hold the same files.
 
     The vault ends a token's leases, and then its accessor, a moment after it has answered the revocation.
@@ -112,6 +112,18 @@ def one_token_left(project: Project) -> Iterator[None]:
     before = set(project.admin.accessors())
     yield
     assert len(set(project.admin.accessors()) - before) == 1
+
+
+def masks(stderr: bytes) -> list[bytes]:
+    """The values that GitHub's runner would take from the output, undone as it undoes them."""
+    lines = (line.removeprefix(b"::add-mask::") for line in stderr.splitlines() if line.startswith(b"::add-mask::"))
+    return [line.replace(b"%0D", b"\r").replace(b"%0A", b"\n").replace(b"%25", b"%") for line in lines]
+
+
+def note(env: Mapping[str, str]) -> Path:
+    """The one note of an open session of a job on GitHub Actions."""
+    [path] = Path(env["RUNNER_TEMP"], "ciplug").glob("*.json")
+    return path
 
 
 def listing(*directories: Path | str) -> set[tuple[str, str]]:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import secrets
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from ciplug.standins.openbao import OpenBao
+from ciplug.vault.admin import Admin
 from ciplug.vault.admin_auth import JwtRole
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from ciplug.standins.issuer import Issuer
-    from ciplug.standins.openbao import OpenBao
-    from ciplug.vault.admin import Admin
     from tests.e2e.postgres import Postgres
 
 AUDIENCE: Final = "https://vault.acme.dev"
@@ -70,6 +72,14 @@ ref = "{mount}:creds/web#password"
 environment = "dev"
 secrets = ["DATABASE_URL", "PG_USER", "PG_PASSWORD"]
 """
+
+
+_EXAMPLE_JOBS: Final = {
+    "jwt": {"repository": "acme/shop"},
+    "jwt-gitlab": {"project_path": "acme/shop"},
+    "jwt-jenkins": {"sub": "https://ci.acme.dev/job/shop/"},
+}
+"""Whose jobs may log in, by auth mount."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +173,32 @@ def open_to_every_host(project: Project, issuer: Issuer) -> None:
     production = {"ref": "main", "environment": "production"}
     _let_in(project, issuer, mounts["gitlab"], {"project_path": "acme/shop"}, production)
     _let_in(project, issuer, mounts["jenkins"], {"sub": "https://ci.acme.dev/job/shop/"}, {})
+
+
+class ExampleVault(NamedTuple):
+    """A vault of its own with what ``examples/ciplug.toml`` refers to; `values` by variable."""
+
+    bao: OpenBao
+    admin: Admin
+    values: Mapping[str, str]
+
+
+@contextmanager
+def example_vault(issuer: Issuer) -> Iterator[ExampleVault]:
+    """The vault of the examples: it has the engine ``secret`` already, and the examples' auth mounts, for `issuer`."""
+    values = {"DATABASE_URL": f"postgres://shop:{secrets.token_hex(8)}@db/shop", "NPM_TOKEN": secrets.token_hex(12)}
+    with OpenBao(os.environ) as bao, Admin(bao.address, bao.root_token) as admin:
+        admin.kv.write("secret", "app/dev/db", {"url": values["DATABASE_URL"]})
+        admin.kv.write("secret", "common/npm", {"token": values["NPM_TOKEN"]})
+        paths = ("app/dev/db", "common/npm")
+        rules = (f'path "secret/data/{path}" {{ capabilities = ["read"] }}\n' for path in paths)
+        admin.write_policy("shop-test", "".join(rules))
+        for mount, bound in _EXAMPLE_JOBS.items():
+            admin.jwt.enable(mount)
+            admin.jwt.configure(mount, bound_issuer=issuer.url, jwks_url=issuer.jwks_url)
+            role = JwtRole(name="shop-test", bound_audiences=(AUDIENCE,), bound_claims=bound, policies=("shop-test",))
+            admin.jwt.write_role(role, mount)
+        yield ExampleVault(bao, admin, values)
 
 
 def _write_manifest(project: Project) -> None:

@@ -180,7 +180,7 @@ def test_no_identity_at_all_says_what_was_asked(project: Project, ciplug: RunsCi
 
 
 USAGE: dict[str, tuple[tuple[str, ...], dict[str, str], tuple[str, ...]]] = {
-    "no job": (FETCH, {}, ("which job", "test, deploy")),
+    "no job": (FETCH, {}, ("no job is chosen", "test, deploy")),
     "unknown job": ((*FETCH, "--job", "tset"), {}, ('"tset"', 'did you mean "test"')),
     "unknown environment": ((*FETCH, "--job", "test", "--env", "prod"), {}, ('"prod"', "dev")),
     "no format": (("fetch", "--job", "test"), {}, ("--to",)),

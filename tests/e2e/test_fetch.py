@@ -21,6 +21,7 @@ from tests.e2e.outside import (
     credentials,
     eventually,
     listing,
+    masks,
     nothing_left,
     one_token_left,
     started,
@@ -33,12 +34,6 @@ if TYPE_CHECKING:
     from tests.e2e.conftest import MakesJobEnv, RunsCiplug
     from tests.e2e.postgres import Postgres
     from tests.e2e.project import Project
-
-
-def masks(stderr: bytes) -> list[bytes]:
-    """The values that GitHub's runner would take from the output, undone as it undoes them."""
-    lines = (line.removeprefix(b"::add-mask::") for line in stderr.splitlines() if line.startswith(b"::add-mask::"))
-    return [line.replace(b"%0D", b"\r").replace(b"%0A", b"\n").replace(b"%25", b"%") for line in lines]
 
 
 @pytest.mark.parametrize("form", ["json", "shell", "dotenv"])

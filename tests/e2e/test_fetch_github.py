@@ -22,13 +22,13 @@ from tests.e2e.outside import (
     credentials,
     eventually,
     listing,
+    masks,
+    note,
     nothing_left,
     one_token_left,
     started,
     token_env,
 )
-from tests.e2e.test_fetch import masks
-from tests.e2e.test_revoke import note
 from tests.fakes.actions_runner import Runner, parse_env_file
 from tests.leaks import assert_no_leak
 
@@ -375,7 +375,7 @@ def test_elsewhere_it_is_a_usage_error_with_a_way_out(
     assert (tmp_path / "env").read_bytes() == b""
 
 
-@pytest.mark.parametrize("to", ["json", "run", "shell"])
+@pytest.mark.parametrize("to", ["json", "run", "filtered-shell", "shell"])
 def test_outputs_belong_to_github_alone(project: Project, ciplug: RunsCiplug, env: dict[str, str], to: str) -> None:
     done = ciplug("fetch", "--to", to, "--outputs", env=env)
     assert_refused(done, 2, "usage", "--outputs", "--to github", env=env, project=project)

@@ -21,12 +21,12 @@ from tests.e2e.outside import (
     credentials,
     eventually,
     listing,
+    note,
     nothing_left,
     one_token_left,
     started,
 )
 from tests.e2e.project import AUDIENCE, open_to_every_host
-from tests.e2e.test_revoke import note
 from tests.fakes.actions_runner import Runner
 from tests.fakes.scripted_server import ScriptedServer, answer
 from tests.leaks import assert_no_leak

@@ -9,19 +9,17 @@ import signal
 import sys
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 from hatchling.build import build_wheel
 
 from ciplug.standins.claims import gitlab_claims
-from ciplug.standins.openbao import OpenBao
-from ciplug.vault.admin import Admin
-from ciplug.vault.admin_auth import JwtRole
+from tests.contract.pipelines import Pipeline
 from tests.e2e.hosts_gitlab import TEMPLATE, GitLabFiltered, GitLabRun, run_checkout
 from tests.e2e.outside import credentials, eventually, nothing_left
-from tests.e2e.pipelines import Pipeline
-from tests.e2e.project import AUDIENCE, new_project, open_to_every_host
+from tests.e2e.project import AUDIENCE, example_vault, new_project, open_to_every_host
+from tests.e2e.published import offline, published
 from tests.fakes.gitlab_runner import SHELLS, items_of, read_template, run, variables_of
 from tests.leaks import assert_no_leak
 
@@ -30,7 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from ciplug.standins.issuer import Issuer
-    from tests.e2e.pipelines import Ran
+    from ciplug.standins.openbao import OpenBao
+    from ciplug.vault.admin import Admin
+    from tests.contract.pipelines import Ran
     from tests.e2e.project import Project
 
 ROOT: Final = Path(__file__).parents[2]
@@ -48,7 +48,6 @@ class Job:
         self.checkout = place / "shop"
         self.checkout.mkdir(parents=True)
         shutil.copy(project.manifest, self.checkout)
-        (self.checkout / "sourced.sh").write_text("trap 'echo bye' EXIT\n", encoding="utf-8")
         (place / "memory").mkdir(mode=0o700)
         (place / "bin").mkdir()
         (place / "bin" / "ciplug").symlink_to(Path(sys.prefix) / "bin" / "ciplug")
@@ -135,19 +134,11 @@ def test_plain_lines_have_the_secrets_and_print_none(job: Job) -> None:
 
 
 STATUSES: Final = {
-    "success": "true",
     "exit": "exit 3",
-    "exit 0 before the end": "exit 0\nfalse",
     "a failing line": "false\necho on",
-    "a failing program": "sh -c 'exit 7'",
-    "a failing subshell": "(exit 5)",
-    "exit in a function": "f() { exit 9; }\nf",
-    "an unknown command": "ciplug-no-such-command",
-    "a variable that is not set": 'set -u\n: "$absent"',
-    "a syntax error in eval": "eval 'if'",
-    "a program that is killed": "sh -c 'kill -KILL $$'",
     "the shell ended by SIGTERM": f"kill -TERM {SELF}\nsleep 5",
 }
+"""Of ``tests/unit/test_filtered_shell.py``, which has many more, those in which the runner's own shell takes part."""
 
 
 @pytest.mark.parametrize("script", STATUSES.values(), ids=STATUSES)
@@ -157,28 +148,8 @@ def test_the_exit_status_is_what_it_is_without_ciplug(job: Job, script: str) -> 
     assert (done.returncode, said(done)) == (plain.returncode, said(plain)), done.stderr
 
 
-TRAPS: Final = {
-    "set": "trap 'echo bye $?' EXIT\nexit 4",
-    "by its number": "trap 'echo bye' 0",
-    "with two dashes": "trap -- 'echo bye' EXIT",
-    "with several signals": "trap 'echo bye' EXIT INT TERM",
-    "replaced": "trap 'echo one' EXIT\ntrap 'echo two' EXIT",
-    "taken away": "trap 'echo bye' EXIT\ntrap - EXIT",
-    "ignored": "trap '' EXIT\nexit 2",
-    "that exits": "trap 'exit 6' EXIT\nexit 2",
-    "that fails": "trap 'false; echo on' EXIT\nexit 2",
-    "after a failing line": "trap 'echo bye $?' EXIT\nfalse",
-    "in a subshell": "(trap 'echo inner' EXIT; echo in)\necho out",
-    "in a subshell and outside": "trap 'echo outer' EXIT\n(trap 'echo inner' EXIT; exit 3) || echo $?",
-    "in a function": "f() { trap 'echo bye' EXIT; }\nf\necho on",
-    "in a sourced file": ". ./sourced.sh\necho on",
-    "in a script": "sh -c \"trap 'echo nested' EXIT; echo in\"\necho on",
-    "for another signal": f"trap 'echo usr1' USR1\nkill -USR1 {SELF}\necho on",
-}
-
-
-@pytest.mark.parametrize("script", TRAPS.values(), ids=TRAPS)
-def test_a_trap_does_what_it_does_without_ciplug(job: Job, script: str) -> None:
+def test_a_trap_does_what_it_does_without_ciplug(job: Job) -> None:
+    script = "trap 'echo bye $?' EXIT\nexit 4"
     plain = job.without_ciplug(script)
     with job.leaving_nothing():
         done = job.run(script)
@@ -274,10 +245,14 @@ REFUSALS: Final[Mapping[str, tuple[Mapping[str, str], int, str]]] = {
 }
 
 
-@pytest.mark.parametrize(("env", "status", "cause"), REFUSALS.values(), ids=REFUSALS)
-def test_a_job_that_gets_no_secrets_stops_before_its_first_line(
-    job: Job, env: Mapping[str, str], status: int, cause: str
-) -> None:
+@pytest.mark.parametrize(
+    ("job", "refusal"),
+    [*(("dash", refusal) for refusal in REFUSALS), *((shell, "no token") for shell in SHELLS if shell != "dash")],
+    indirect=["job"],
+)
+def test_a_job_that_gets_no_secrets_stops_before_its_first_line(job: Job, refusal: str) -> None:
+    """Its status is all that the shell takes part in."""
+    env, status, cause = REFUSALS[refusal]
     with job.leaving_nothing():
         done = job.run('echo "${DATABASE_URL-none}" >ran', **env)
         after = job.after(**env)
@@ -341,10 +316,11 @@ def test_after_script_has_nothing_to_say_after_a_job_that_ended(job: Job) -> Non
 def test_no_token_is_on_a_command_line_of_a_pipeline(
     shop: Project, issuer: Issuer, tmp_path: Path, driver: type[GitLabFiltered | GitLabRun]
 ) -> None:
-    seen = tmp_path / "seen"
-    ran = driver(shop, issuer, tmp_path).run(Pipeline(steps=(f"cat /proc/[0-9]*/cmdline >{seen} 2>&1 || true",)))
+    seen, host = tmp_path / "seen", driver(shop, issuer, tmp_path)
+    ran = host.run(Pipeline(steps=(f"cat /proc/[0-9]*/cmdline >{seen} 2>&1 || true",)))
     assert ran.ok, ran.log
-    assert b"eyJ" not in seen.read_bytes()
+    assert host.token
+    assert_no_leak(seen.read_bytes(), [host.token])
 
 
 def test_a_job_without_ciplug_installs_it_runs_it_and_leaves_nothing(
@@ -353,9 +329,10 @@ def test_a_job_without_ciplug_installs_it_runs_it_and_leaves_nothing(
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(ROOT)
         wheel = tmp_path / build_wheel(str(tmp_path))
-    steps = ('printf %s "$NPM_TOKEN" | sha256sum; echo "is $NPM_TOKEN"',)
+    script = 'printf %s "$NPM_TOKEN" | sha256sum; echo "is $NPM_TOKEN"'
+    pipeline = Pipeline(steps=(script,), env=offline(published().wheels))
     with nothing_left(shop):
-        ran = GitLabRun(shop, issuer, tmp_path, requirement=str(wheel)).run(Pipeline(steps=steps))
+        ran = GitLabRun(shop, issuer, tmp_path, requirement=str(wheel)).run(pipeline)
     assert ran.ok, ran.log.decode()
     assert digest(shop.values["dev"]["NPM_TOKEN"]).encode() in ran.log
     assert_no_leak(ran.log, credentials(shop))
@@ -401,23 +378,6 @@ def test_a_pipeline_that_names_no_audience_is_refused(shop: Project, issuer: Iss
     assert b"audience" in ran.log
 
 
-def example_vault(bao: OpenBao, issuer: Issuer) -> dict[str, str]:
-    """The secrets of the examples' manifest, by variable, in a new vault, which has the engine ``secret`` already."""
-    with Admin(bao.address, bao.root_token) as admin:
-        values = {"DATABASE_URL": "postgres://shop:kestrel-9@db/shop", "NPM_TOKEN": "npm_Vf83kq1Zx0"}
-        admin.kv.write("secret", "app/dev/db", {"url": values["DATABASE_URL"]})
-        admin.kv.write("secret", "common/npm", {"token": values["NPM_TOKEN"]})
-        admin.jwt.enable("jwt-gitlab")
-        admin.jwt.configure("jwt-gitlab", bound_issuer=issuer.url, jwks_url=issuer.jwks_url)
-        rules = ("app/dev/db", "common/npm")
-        admin.write_policy(
-            "shop-test", "".join(f'path "secret/data/{path}" {{ capabilities = ["read"] }}\n' for path in rules)
-        )
-        role: dict[str, Any] = {"bound_claims": {"project_path": "acme/shop"}, "policies": ("shop-test",)}
-        admin.jwt.write_role(JwtRole(name="shop-test", bound_audiences=(AUDIENCE,), **role), "jwt-gitlab")
-    return values
-
-
 @pytest.mark.parametrize("token", ["its own", "none"])
 def test_the_example_runs_as_it_is(issuer: Issuer, tmp_path: Path, token: str) -> None:
     checkout = tmp_path / "shop"
@@ -430,10 +390,9 @@ def test_the_example_runs_as_it_is(issuer: Issuer, tmp_path: Path, token: str) -
         'test:\n\t@printf %s "$$DATABASE_URL" | sha256sum\n\t@echo "at $$DATABASE_URL"\n'
     )
     minted = issuer.mint(gitlab_claims(), audience=AUDIENCE) if token == "its own" else ""
-    with OpenBao(os.environ) as bao:
-        values = example_vault(bao, issuer)
-        ran = run_checkout(checkout, token=minted, BAO_ADDR=bao.address)
+    with example_vault(issuer) as vault, nothing_left(vault):
+        ran = run_checkout(checkout, token=minted, BAO_ADDR=vault.bao.address)
     assert ran.ok is (token == "its own"), ran.log.decode()
-    assert (b"at ***" in ran.log, digest(values["DATABASE_URL"]).encode() in ran.log) == (ran.ok, ran.ok)
+    assert (b"at ***" in ran.log, digest(vault.values["DATABASE_URL"]).encode() in ran.log) == (ran.ok, ran.ok)
     assert (b"add to the job  id_tokens:" in ran.log) is not ran.ok
-    assert_no_leak(ran.log, [*values.values(), *([minted] if minted else [])])
+    assert_no_leak(ran.log, [*vault.values.values(), *([minted] if minted else [])])

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import subprocess
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from ciplug.standins.openbao import OpenBao
-from ciplug.vault.admin import Admin
-from ciplug.vault.admin_auth import JwtRole
-from tests.e2e.hosts_jenkins import CREDENTIAL, JOB_URL, ROOT, Agent, groovy_string, id_token
+from tests.e2e.hosts_jenkins import CREDENTIAL, ROOT, Agent, groovy_string, id_token
 from tests.e2e.outside import credentials, listing, nothing_left
-from tests.e2e.project import AUDIENCE, open_to_every_host
+from tests.e2e.project import example_vault, open_to_every_host
 from tests.leaks import assert_no_leak
 
 if TYPE_CHECKING:
@@ -380,39 +376,21 @@ def test_the_example_runs_as_it_is(issuer: Issuer, tmp_path: Path, credential: s
     makefile = "".join(f'{name}:\n\t@echo "{name} at $${{DATABASE_URL-nowhere}}"\n' for name in _TARGETS)
     files = {"ciplug.toml": (EXAMPLES / "ciplug.toml").read_text(), "Makefile": makefile}
     minted = id_token(issuer)
-    with OpenBao(os.environ) as bao:
-        values = example_vault(bao, issuer)
-        agent = Agent(folder=tmp_path / "jenkins", credentials={credential: minted}, env={"BAO_ADDR": bao.address})
+    with example_vault(issuer) as vault, nothing_left(vault):
+        env = {"BAO_ADDR": vault.bao.address}
+        agent = Agent(folder=tmp_path / "jenkins", credentials={credential: minted}, env=env)
         built = agent.build((EXAMPLES / "jenkins" / "Jenkinsfile").read_text(), files)
-        assert not bao.requests_since(path="auth/jwt/login")
-        logins = len(bao.requests_since(path="auth/jwt-jenkins/login"))
+        assert not vault.bao.requests_since(path="auth/jwt/login")
+        logins = len(vault.bao.requests_since(path="auth/jwt-jenkins/login"))
     assert (built.result, logins) == (("SUCCESS", 2) if credential == CREDENTIAL else ("FAILURE", 0))
     said = [line for line in built.log.decode().splitlines() if line.split(" at ")[0] in _TARGETS]
     wanted = ["test at ***", "migrate at ***", "docs at nowhere", "publish at ***"]
     assert said == (wanted if credential == CREDENTIAL else [])
     for output in (built.log, built.program, json.dumps(built.steps)):
-        assert_no_leak(output, [*values, minted])
+        assert_no_leak(output, [*vault.values.values(), minted])
 
 
 _TARGETS: Final = ("test", "migrate", "docs", "publish")
-
-
-def example_vault(bao: OpenBao, issuer: Issuer) -> tuple[str, ...]:
-    """What the examples' manifest refers to, in a new vault, which has the engine ``secret`` already; the values."""
-    database, npm = "postgres://shop:merlin-4@db/shop", "npm_Kq83kq1Zx7"
-    with Admin(bao.address, bao.root_token) as admin:
-        admin.kv.write("secret", "app/dev/db", {"url": database})
-        admin.kv.write("secret", "common/npm", {"token": npm})
-        admin.jwt.enable("jwt-jenkins")
-        admin.jwt.configure("jwt-jenkins", bound_issuer=issuer.url, jwks_url=issuer.jwks_url)
-        paths = ("app/dev/db", "common/npm")
-        rules = "".join(f'path "secret/data/{path}" {{ capabilities = ["read"] }}\n' for path in paths)
-        admin.write_policy("shop-test", rules)
-        role = JwtRole(
-            name="shop-test", bound_audiences=(AUDIENCE,), bound_claims={"sub": JOB_URL}, policies=("shop-test",)
-        )
-        admin.jwt.write_role(role, "jwt-jenkins")
-    return database, npm
 
 
 def test_what_the_shell_is_given_is_constant_untraced_and_clean(build: Build) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from ciplug.standins.issuer import Issuer
     from tests.contract.cases import Case
-    from tests.e2e.pipelines import Driver
+    from tests.contract.pipelines import Driver
     from tests.e2e.postgres import Postgres
     from tests.e2e.project import Project
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from ciplug.values import Secret
-from tests.e2e.outside import assert_refused, credentials, listing, note, nothing_left
+from tests.e2e.outside import assert_refused, credentials, listing, note, nothing_left, started, wait_for_file
 from tests.fakes.actions_runner import Runner
 from tests.fakes.scripted_server import ScriptedServer, answer
 from tests.leaks import assert_no_leak
@@ -211,3 +213,27 @@ def test_with_best_effort_settings_that_cannot_be_read_are_a_warning(project: Pr
     done = ciplug("revoke", "--best-effort", env={"CIPLUG_DEADLINE": "soon"})
     assert done.returncode == 0
     assert b"warning: CIPLUG_DEADLINE is not a number" in done.stderr
+
+
+def test_what_a_killed_run_had_open_is_ended_afterwards(
+    leased: Project, ciplug: RunsCiplug, job_env: MakesJobEnv, tmp_path: Path
+) -> None:
+    env = job_env()
+    with nothing_left(leased):
+        with started(
+            "run", "--job", "migrate", "--", "sh", "-c", "echo $$ >up; exec sleep 60", env=env, cwd=tmp_path
+        ) as run:
+            child = int(wait_for_file(tmp_path / "up"))
+            run.kill()
+            run.wait()
+        os.kill(child, signal.SIGKILL)
+        done = ciplug("revoke", env=env)
+        assert done.returncode == 0, done.stderr
+    assert ciplug("revoke", env=env).stderr == b""
+
+
+def test_a_run_that_ends_by_itself_leaves_no_note(leased: Project, ciplug: RunsCiplug, job_env: MakesJobEnv) -> None:
+    env = job_env()
+    with nothing_left(leased):
+        assert ciplug("run", "--job", "migrate", "--", "true", env=env).returncode == 0
+    assert not [path for path in Path(env["RUNNER_TEMP"]).rglob("*") if path.is_file()]

@@ -56,3 +56,25 @@ def test_nothing_of_the_outer_environment_reaches_a_test_or_a_session_fixture(tm
         assert environment.items() >= KEPT.items()
         assert environment["HOME"] != "/outer"
         assert Path(environment["HOME"]).name.startswith("home")
+
+
+IGNORED = """
+import signal
+def test_it():
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    for number in (signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM):
+        assert signal.getsignal(number) == signal.SIG_DFL
+"""
+
+
+def test_a_suite_that_is_started_by_nohup_hears_signals_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "test_ignored.py").write_text(IGNORED)
+    pytest = [sys.executable, "-m", "pytest", "-q", "-p", "tests.conftest", "--rootdir", tmp_path, tmp_path]
+    done = subprocess.run(
+        ["sh", "-c", 'trap "" HUP INT QUIT TERM; exec "$@"', "sh", *pytest],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout

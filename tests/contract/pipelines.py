@@ -26,7 +26,8 @@ class Pipeline:
     `steps` are POSIX sh scripts, run one after another, each a step of its own; they see the secrets. `after` is a
     script that runs last, whatever became of the steps, and has no right to the secrets of a job that failed before
     it had any. `env` is set for the whole job in the CI configuration. The ID token of a `stranger` is
-    another repository's; without `token` there is none. Once the file `cancel_at` exists, the job is cancelled as its
+    another repository's; without `token` there is none. Without `manifest` the checkout has none; with `read_only` no
+    file or directory of the checkout can be written. Once the file `cancel_at` exists, the job is cancelled as its
     host does it.
     """
 
@@ -37,6 +38,8 @@ class Pipeline:
     env: Mapping[str, str] = field(default_factory=dict)
     stranger: bool = False
     token: bool = True
+    manifest: bool = True
+    read_only: bool = False
     cancel_at: Path | None = None
 
 
