@@ -99,6 +99,26 @@ class CommandError(HandOverError):
         self.status = status
 
 
+class PlatformError(CiplugError):
+    """A deploy platform refused, or gave no usable answer."""
+
+    exit_code = 9
+    cause = "platform"
+
+
+class SyncError(CiplugError):
+    """A sync that is not complete; what was done, and what was not, is named."""
+
+    exit_code = 10
+    cause = "sync"
+
+
+class LedgerError(SyncError):
+    """The record of what ciplug owns at a target cannot be used."""
+
+    cause = "ledger"
+
+
 class AuditError(CiplugError):
     """A required audit record could not be written."""
 

@@ -123,6 +123,24 @@ class VaultToken:
     source: str
 
 
+@frozen
+class Variable:
+    """One variable as a deploy platform holds it at one target.
+
+    `value` is ``None`` where the platform did not give it; `readable`: it would, if asked for this one alone. `stamp`
+    is the platform's own mark of the last change, empty where it has none. `reserved` says why it must be left alone
+    (an integration made it), `misfit` why its value cannot be changed in place (its type, other targets that share it).
+    """
+
+    name: str
+    id: str = ""
+    value: Secret | None = None
+    readable: bool = False
+    stamp: str = ""
+    reserved: str = ""
+    misfit: str = ""
+
+
 Identity = IdToken | VaultToken
 """What a login starts from."""
 

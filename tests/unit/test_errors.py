@@ -19,6 +19,9 @@ TABLE = {
     errors.LoginRejectedError: (6, "login-rejected"),
     errors.MissingError: (7, "missing"),
     errors.HandOverError: (8, "hand-over"),
+    errors.PlatformError: (9, "platform"),
+    errors.SyncError: (10, "sync"),
+    errors.LedgerError: (10, "ledger"),
     errors.AuditError: (11, "audit"),
     errors.FindingsError: (20, "findings"),
 }

@@ -1,0 +1,1 @@
+"""Bringing a deploy platform to what the vault holds: plan, apply, verify, redeploy."""

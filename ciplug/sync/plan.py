@@ -1,0 +1,123 @@
+"""What has to be done at a target, as a list of changes with reasons; names only, never values. No I/O."""
+
+from __future__ import annotations
+
+from dataclasses import field
+from typing import TYPE_CHECKING, Final, Literal
+
+from ciplug.frozen import frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
+
+    from ciplug.sync.ledger import Entry, Ledger
+    from ciplug.values import Secret, Variable
+
+Kind = Literal["create", "update", "replace", "delete", "keep", "foreign", "drift"]
+
+WRITES: Final[frozenset[Kind]] = frozenset({"create", "update", "replace", "drift"})
+"""Kinds that write the value; ``replace`` has to delete first, ``drift`` repairs what was changed on the platform."""
+
+
+@frozen
+class Change:
+    """What is to become of one variable, and why. With `needs`, an option that has to be given before it is done."""
+
+    kind: Kind
+    name: str
+    reason: str
+    needs: str = ""
+    held: Variable | None = field(default=None, repr=False)
+
+    @property
+    def applies(self) -> bool:
+        """Whether anything is done."""
+        return not self.needs and self.kind not in {"keep", "foreign"}
+
+    @property
+    def differs(self) -> bool:
+        """Whether the platform is not as the manifest and the vault have it."""
+        return self.kind != "keep"
+
+
+@frozen
+class Target:
+    """What a plan is made from. `held` and `ledger` are of the same place; `fingerprint` is of a name and its value."""
+
+    wanted: Mapping[str, Secret]
+    held: Mapping[str, Variable]
+    ledger: Ledger
+    fingerprint: Callable[[str, Secret], str]
+
+
+def unsure(target: Target) -> list[Variable]:
+    """Owned variables that only their value, asked for one by one, can tell to be as wanted."""
+    return [
+        held
+        for name, value in target.wanted.items()
+        if (held := target.held.get(name)) is not None
+        and held.value is None
+        and held.readable
+        and (entry := target.ledger.entries.get(name)) is not None
+        and not _is_as_written(target, held, entry, value)
+    ]
+
+
+def plan(target: Target, *, prune: bool = False, adopt: AbstractSet[str] = frozenset()) -> Sequence[Change]:
+    """Every wanted and every owned variable with what becomes of it, by name.
+
+    Only owned names are touched: those in the ledger, and those in `adopt`. `prune` deletes owned ones that are no
+    longer wanted.
+    """
+    changes = [_wanted(target, name, value, adopt) for name, value in target.wanted.items()]
+    left = target.ledger.entries.keys() - target.wanted.keys()
+    changes += [_unwanted(target.held[name], prune=prune) for name in left if name in target.held]
+    return sorted(changes, key=lambda change: change.name)
+
+
+def _unwanted(held: Variable, *, prune: bool) -> Change:
+    if held.reserved:
+        return Change(kind="foreign", name=held.name, reason=held.reserved, held=held)
+    needs = "" if prune else "--prune"
+    return Change(kind="delete", name=held.name, reason="no longer in the manifest", needs=needs, held=held)
+
+
+def _wanted(target: Target, name: str, value: Secret, adopt: AbstractSet[str]) -> Change:
+    held, entry = target.held.get(name), target.ledger.entries.get(name)
+    if held is None:
+        reason = "not there" if entry is None else "it was removed on the platform"
+        return Change(kind="create", name=name, reason=reason)
+    if held.reserved:
+        return Change(kind="foreign", name=name, reason=held.reserved, held=held)
+    if entry is None and name not in adopt:
+        reason = "it exists, and ciplug did not make it"
+        return Change(kind="foreign", name=name, reason=reason, needs=f"--adopt {name}", held=held)
+    if held.misfit:
+        return Change(kind="replace", name=name, reason=held.misfit, held=held)
+    kind, reason = _compared(target, held, entry, value)
+    return Change(kind=kind, name=name, reason=reason, held=held)
+
+
+def _compared(target: Target, held: Variable, entry: Entry | None, value: Secret) -> tuple[Kind, str]:
+    if held.value is not None:
+        if held.value == value:
+            return "keep", "as it is to be"
+        changed_here = entry is None or entry.fingerprint != target.fingerprint(held.name, value)
+        return ("update", "its value has changed in the vault") if changed_here else ("drift", _DRIFTED)
+    if entry is None:
+        return "update", "taken over, and its value cannot be read"
+    if entry.fingerprint != target.fingerprint(held.name, value):
+        return "update", "its value has changed in the vault"
+    if _is_as_written(target, held, entry, value):
+        return "keep", "as it was written"
+    return "drift", _DRIFTED
+
+
+_DRIFTED: Final = "it was changed on the platform"
+
+
+def _is_as_written(target: Target, held: Variable, entry: Entry, value: Secret) -> bool:
+    """Whether neither side has changed since ciplug wrote it, as far as can be told without reading the value."""
+    untouched = bool(held.stamp) and (held.id, held.stamp) == (entry.id, entry.stamp)
+    return untouched and entry.fingerprint == target.fingerprint(held.name, value)
