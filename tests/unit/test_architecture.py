@@ -205,6 +205,7 @@ RULES = {
         (
             "cli/pull.py",  # the .env file
             "inject/files.py",  # the child's variables and files
+            "http.py",  # the platform's token, and the proxy's own credential
             "net/dial.py",  # the proxy's own credential, for CONNECT
             "net/message.py",  # header values on their way out
             "pipeline.py",  # the forms to hide, and what is too short to be hidden
@@ -230,7 +231,7 @@ RULES = {
     "tokens are made and verified by the stand-ins alone": Rule(
         imports("jwt", "cryptography"), ("standins/*",), ("import jwt", "from cryptography import x509")
     ),
-    "nothing speaks httpx yet": Rule(imports("httpx"), (), ("import httpx", "from httpx import Client")),
+    "httpx is for deploy platforms": Rule(imports("httpx"), ("http.py",), ("import httpx", "from httpx import Client")),
     "no log is kept": Rule(imports("logging", "warnings"), (), ("import logging", "from warnings import warn")),
     "a broad except is at the top, or raises again": Rule(
         handles_broadly,
