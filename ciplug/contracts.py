@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from ciplug.errors import MissingError
-    from ciplug.values import Contents, Identity, Record, Secret
+    from ciplug.values import Batch, Contents, Deployment, Identity, Record, Reply, Result, Secret, Variable
 
 
 class IdentitySource(Protocol):
@@ -58,6 +58,72 @@ class Login(Protocol):
 
     def __call__(self, identity: Identity, role: str) -> VaultSession:
         """The session, or the error that says why there is none."""
+
+
+class Requests(Protocol):
+    """What an adapter speaks to its platform through: ``ciplug.http.Client``."""
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        document: object = None,
+        repeatable: bool = True,
+    ) -> Reply:
+        """The answer, once it is no passing failure any more; ``PlatformError`` where none comes in time.
+
+        `document` is sent as JSON. A request that is not `repeatable` is repeated only where it was certainly not
+        carried out.
+        """
+
+
+class Connects(Protocol):
+    """Gives an adapter its HTTP client: with the target's token, the proxies and the deadline of this sync."""
+
+    def __call__(
+        self,
+        label: str,
+        base: str,
+        *,
+        header: str = "Authorization",
+        scheme: str = "Bearer ",
+        reset: Callable[[Any], float | None] | None = None,
+    ) -> Requests:
+        """A client for the origin `base`. `label` names the platform in messages; the token is sent as `header`, behind
+        `scheme`; `reset` finds in a 429's JSON when to come back, in seconds or epoch seconds.
+        """
+
+
+class Platform(Protocol):
+    """One target on a deploy platform, made by the adapter's ``create(options, connect, wait)``.
+
+    Every method may raise ``PlatformError``. Idempotent: what is gone already is deleted.
+    """
+
+    @property
+    def place(self) -> str:
+        """Where this is, in the platform's own ids, the same as long as it is the same place; kept in the ledger."""
+
+    def read(self) -> Sequence[Variable]:
+        """Every variable at the target, whoever made it."""
+
+    def value(self, variable: Variable) -> Secret | None:
+        """The value of one that is ``readable`` and came without it; ``None`` where the platform does not tell."""
+
+    def problems(self, wanted: Mapping[str, Secret], held: Sequence[Variable]) -> Sequence[str]:
+        """Why these values cannot all be there, by name: illegal or reserved names, sizes, totals. Before any write."""
+
+    def apply(self, batch: Batch) -> Iterator[Result]:
+        """Carry out `batch` in as few calls as the platform allows; every name in it comes back once, as it is done."""
+
+
+class Redeploys(Protocol):
+    """A platform whose new values arrive with a new deployment."""
+
+    def redeploy(self) -> Iterator[Deployment]:
+        """Start one from what was deployed last, and how it goes, until it is ready or has failed."""
 
 
 class Annotation(Protocol):

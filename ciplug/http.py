@@ -14,6 +14,7 @@ from ciplug.frozen import frozen
 from ciplug.manifest import address_problem
 from ciplug.net.origin import split
 from ciplug.net.retry import Transient, is_passing, retry, retry_after
+from ciplug.values import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -41,20 +42,6 @@ class _Call:
     query: Mapping[str, str] | None
     document: object
     repeatable: bool
-
-
-@frozen
-class Reply:
-    """An answer: its status, its headers by lower-case name, and its JSON (``None`` for an empty body)."""
-
-    status: int
-    headers: Mapping[str, str]
-    document: Any
-
-    @property
-    def ok(self) -> bool:
-        """Whether it is a success."""
-        return 200 <= self.status < 300
 
 
 class Client:

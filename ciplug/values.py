@@ -124,6 +124,20 @@ class VaultToken:
 
 
 @frozen
+class Reply:
+    """An answer: its status, its headers by lower-case name, and its JSON (``None`` for an empty body)."""
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    document: Any = field(repr=False)
+
+    @property
+    def ok(self) -> bool:
+        """Whether it is a success."""
+        return 200 <= self.status < 300
+
+
+@frozen
 class Variable:
     """One variable as a deploy platform holds it at one target.
 
@@ -139,6 +153,37 @@ class Variable:
     stamp: str = ""
     reserved: str = ""
     misfit: str = ""
+
+
+@frozen
+class Batch:
+    """What is to be done at one target at once: `held` is all it has, as it was read right before.
+
+    `writes` create or change values; of those, the ones named in `replaced` have to be deleted first. `deletes` are
+    owned variables that go. Nothing else may change.
+    """
+
+    held: tuple[Variable, ...]
+    writes: Mapping[str, Secret]
+    replaced: frozenset[str] = frozenset()
+    deletes: tuple[Variable, ...] = ()
+
+
+@frozen
+class Result:
+    """How one variable of a batch fared; `problem` is empty when it is as it was to be."""
+
+    name: str
+    problem: str = ""
+
+
+@frozen
+class Deployment:
+    """How a redeploy stands. `detail` is the platform's own word for it, `address` where it will be seen."""
+
+    state: Literal["waiting", "building", "ready", "failed"]
+    detail: str = ""
+    address: str = ""
 
 
 Identity = IdToken | VaultToken
