@@ -13,6 +13,7 @@ FROM python:3.12.12-slim-bookworm AS build
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
 COPY ciplug ./ciplug
+COPY platforms ./platforms
 
 # The wheel first, so that the environment holds what a release would, and nothing of the source tree.
 # pip compiles what it installs; the .pyc files go into the image and save their time at every start.

@@ -32,6 +32,7 @@ LOCK: Final = ACTIONS / "requirements.txt"
 _FLAGS: Final = "-IB"
 """Nothing of the job's own Python is to come in, and a checked environment is to stay as it is."""
 
+_PACKAGES: Final = ("ciplug", "platforms/ciplug_platforms")
 _CONTENTS: Final = "contents.json"
 _ABANDONED: Final = 3600  # seconds after which what a killed installation left is removed; none takes nearly as long
 
@@ -87,7 +88,8 @@ def _cache(env: Mapping[str, str]) -> Path:
 def _sources() -> dict[str, str]:
     """The digest of every file that decides what is installed, by its path in the checkout."""
     files = [SOURCES / name for name in ("pyproject.toml", "README.md", "LICENSE")]
-    files += [path for path in (SOURCES / "ciplug").rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    packages = (path for package in _PACKAGES for path in (SOURCES / package).rglob("*"))
+    files += [path for path in packages if path.is_file() and "__pycache__" not in path.parts]
     try:
         return {path.relative_to(SOURCES).as_posix(): _digest(path) for path in sorted([*files, LOCK])}
     except OSError as err:
@@ -121,7 +123,8 @@ def _flaw(folder: Path, sources: Mapping[str, str]) -> str:
         return f"{changed[0][0]} was changed"
     package = f"{_packages(folder).relative_to(folder).as_posix()}/"
     installed = {name.removeprefix(package): digest for name, digest in found.items() if "__pycache__" not in name}
-    if other := sorted(name for name in sources if name.startswith("ciplug/") and installed.get(name) != sources[name]):
+    ours = {name.removeprefix("platforms/"): name for name in sources if name.startswith(_PACKAGES)}
+    if other := sorted(name for name in ours if installed.get(name) != sources[ours[name]]):
         return f"{other[0]} is not the checkout's"
     return ""
 
@@ -202,9 +205,8 @@ def _make(folder: Path, env: Mapping[str, str]) -> None:
 
 def _not_in_lock(folder: Path) -> str:
     """What a new environment holds beside the locked distributions and its own installer; empty for nothing."""
-    text = LOCK.read_text(encoding="utf-8")
-    known = {_normal(name) for name in re.findall(r"^([\w.-]+)==", text, re.MULTILINE)} | {"pip", "setuptools"}
-    packages = _packages(folder)
+    named = re.findall(r"^([\w.-]+)==", LOCK.read_text(encoding="utf-8"), re.MULTILINE)
+    known, packages = {_normal(name) for name in (*named, "pip", "setuptools")}, _packages(folder)
     found = [path.name for path in packages.glob("*.dist-info") if _normal(path.name.partition("-")[0]) not in known]
     found += [path.name for path in packages.glob("*.pth") if path.name != "distutils-precedence.pth"]
     return ", ".join(sorted(found))

@@ -37,9 +37,14 @@ class Entry:
 
 @frozen
 class Ledger:
-    """Owned variables by name. `place` is where they are: another project's variables are none of this ledger's."""
+    """Owned variables by name. `place` is where they are: another project's variables are none of this ledger's.
+
+    While a sync is at work, `holder` says which, and `until` (epoch seconds) for how long it may be believed to be.
+    """
 
     place: str = ""
+    holder: str = ""
+    until: float = 0.0
     entries: Mapping[str, Entry] = field(default_factory=lambda: MappingProxyType({}))
 
 
@@ -49,7 +54,13 @@ def dump(ledger: Ledger) -> dict[str, Any]:
         name: {"id": entry.id, "fingerprint": entry.fingerprint, "stamp": entry.stamp}
         for name, entry in sorted(ledger.entries.items())
     }
-    return {"format": FORMAT, "place": ledger.place, "variables": json.dumps(entries)}
+    return {
+        "format": FORMAT,
+        "place": ledger.place,
+        "holder": ledger.holder,
+        "until": ledger.until,
+        "variables": json.dumps(entries),
+    }
 
 
 def load(data: Mapping[str, Any]) -> Ledger:
@@ -60,7 +71,12 @@ def load(data: Mapping[str, Any]) -> Ledger:
     try:
         _same(number, FORMAT)
         entries = {str(name): Entry(**_texts(entry)) for name, entry in json.loads(data["variables"]).items()}
-        return Ledger(place=_text(data["place"]), entries=MappingProxyType(entries))
+        return Ledger(
+            place=_text(data["place"]),
+            holder=_text(data["holder"]),
+            until=float(data["until"]),
+            entries=MappingProxyType(entries),
+        )
     except (ValueError, KeyError, TypeError, AttributeError) as err:
         raise LedgerError(
             "the ledger is damaged", hint="restore an older version of its record in the vault, or remove it"

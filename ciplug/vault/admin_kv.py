@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Literal
 
 from ciplug.errors import VaultError
+from ciplug.frozen import frozen
 from ciplug.vault.admin_route import route
 
 if TYPE_CHECKING:
@@ -14,6 +16,14 @@ if TYPE_CHECKING:
 
 _UPGRADE_SECONDS = 10.0
 """How long a new engine may take to be ready."""
+
+
+@frozen
+class Stored:
+    """A record as it is stored. `version` is 0 where it never was, `data` is ``None`` where it is not (any more)."""
+
+    data: Mapping[str, Any] | None = field(repr=False)
+    version: int
 
 
 class KvAdmin:
@@ -48,6 +58,41 @@ class KvAdmin:
         with route(f"POST /v1/{mount}/data/{path}"):
             answer = self._client.secrets.kv.v2.create_or_update_secret(path, dict(data), mount_point=mount)
         return int(answer["data"]["version"])
+
+    def read(self, mount: str, path: str) -> Stored:
+        """The newest version of a v2 record (``GET /v1/{mount}/data/{path}``)."""
+        with route(f"GET /v1/{mount}/data/{path}"):
+            try:
+                answer = self._client.secrets.kv.v2.read_secret_version(
+                    path, mount_point=mount, raise_on_deleted_version=False
+                )
+            except self._missing():
+                return Stored(data=None, version=0)
+        return Stored(data=answer["data"]["data"], version=int(answer["data"]["metadata"]["version"]))
+
+    def write_if(self, mount: str, path: str, data: Mapping[str, object], *, version: int) -> int | None:
+        """Write a v2 record if its newest version is still `version`, 0 for none; the new one, ``None`` if it is not.
+
+        The route is ``POST /v1/{mount}/data/{path}`` with check-and-set.
+        """
+        try:
+            with route(f"POST /v1/{mount}/data/{path}"):
+                answer = self._client.secrets.kv.v2.create_or_update_secret(
+                    path, dict(data), cas=version, mount_point=mount
+                )
+        except VaultError:
+            # A check that fails is a 400 as well, told apart by its text alone.
+            if self.read(mount, path).version != version:
+                return None
+            raise
+        return int(answer["data"]["version"])
+
+    @staticmethod
+    def _missing() -> type[Exception]:
+        from hvac.exceptions import InvalidPath
+
+        missing: type[Exception] = InvalidPath
+        return missing
 
     def write_v1(self, mount: str, path: str, data: Mapping[str, object]) -> None:
         """Write a record on a v1 mount (``POST /v1/{mount}/{path}``)."""

@@ -63,7 +63,7 @@ def node() -> str:
 def _publish(folder: Path) -> Path:
     """The working copy, as far as the actions are concerned."""
     ignored = shutil.ignore_patterns("__pycache__")
-    for name in ("actions", "ciplug"):
+    for name in ("actions", "ciplug", "platforms"):
         shutil.copytree(ROOT / name, folder / name, ignore=ignored)
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, folder)

@@ -68,7 +68,7 @@ def test_compiled_modules_are_shipped() -> None:
     assert not [line for line in instructions("ENV") if "PYTHONDONTWRITEBYTECODE" in line]
 
 
-@pytest.mark.parametrize("name", ["pyproject.toml", "README.md", "LICENSE", "ciplug"])
+@pytest.mark.parametrize("name", ["pyproject.toml", "README.md", "LICENSE", "ciplug", "platforms"])
 def test_what_the_build_copies_is_let_through_and_all_else_is_not(name: str) -> None:
     ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").split("\n")
     assert "*" in ignored

@@ -38,8 +38,8 @@ def metadata(wheel: zipfile.ZipFile) -> Message:
     return email.parser.BytesParser().parsebytes(wheel.read(f"{INFO}/METADATA"))
 
 
-def test_the_package_is_all_that_is_installed(names: set[str]) -> None:
-    assert {name.partition("/")[0] for name in names} == {"ciplug", INFO}
+def test_the_two_packages_are_all_that_is_installed(names: set[str]) -> None:
+    assert {name.partition("/")[0] for name in names} == {"ciplug", "ciplug_platforms", INFO}
 
 
 def test_it_holds_every_file_of_the_package_and_no_other(names: set[str]) -> None:

@@ -16,9 +16,14 @@ from tests.leaks import assert_no_leak
 texts = st.text(max_size=12)
 
 
-@given(place=texts, entries=st.dictionaries(texts, st.builds(Entry, id=texts, fingerprint=texts, stamp=texts)))
-def test_what_is_kept_comes_back(place: str, entries: dict[str, Entry]) -> None:
-    ledger = Ledger(place=place, entries=entries)
+@given(
+    place=texts,
+    holder=texts,
+    until=st.floats(0, 2e9),
+    entries=st.dictionaries(texts, st.builds(Entry, id=texts, fingerprint=texts, stamp=texts)),
+)
+def test_what_is_kept_comes_back(place: str, holder: str, until: float, entries: dict[str, Entry]) -> None:
+    ledger = Ledger(place=place, holder=holder, until=until, entries=entries)
     assert load(json.loads(json.dumps(dump(ledger)))) == ledger
 
 
@@ -37,11 +42,13 @@ def test_what_is_kept_comes_back(place: str, entries: dict[str, Entry]) -> None:
         {"format": 1, "place": "p", "variables": '{"A": {"id": 1}}'},
         {"format": 1, "place": "p", "variables": '{"A": {"value": "x"}}'},
         {"format": 1, "place": "p", "variables": 3},
+        {"format": 1, "place": "p", "variables": "{}", "holder": 3},
+        {"format": 1, "place": "p", "variables": "{}", "until": "soon"},
     ],
 )
 def test_a_ledger_that_was_edited_by_hand_is_refused(data: dict[str, object]) -> None:
     with pytest.raises(LedgerError, match="damaged") as refused:
-        load(data)
+        load({"holder": "", "until": 0} | data)
     assert refused.value.exit_code == 10
     assert refused.value.hint
 
