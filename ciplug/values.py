@@ -171,10 +171,14 @@ class Batch:
 
 @frozen
 class Result:
-    """How one variable of a batch fared; `problem` is empty when it is as it was to be."""
+    """How one variable of a batch fared; `problem` is empty when it is as it was to be.
+
+    `seen` is what the platform's own answer shows of it afterwards, where it does: then it is not read again.
+    """
 
     name: str
     problem: str = ""
+    seen: Variable | None = None
 
 
 @frozen

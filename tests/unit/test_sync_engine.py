@@ -1,0 +1,279 @@
+"""A sync on a platform that is nothing but its rules: it ends where it should, whatever it meets."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ciplug.errors import PlatformError
+from ciplug.sync.engine import carry_out, survey
+from ciplug.sync.ledger import Ledger
+from ciplug.values import Result, Secret, Variable
+from tests.leaks import assert_no_leak
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from ciplug.sync.engine import Outcome
+    from ciplug.values import Batch
+
+PLACE = "memory 1"
+
+
+class Died(BaseException):
+    """SIGKILL: nothing runs after it, so the keeper takes no more of what unwinding would still write."""
+
+
+class Memory:
+    """A platform: values by name with a stamp for each write. `shows` says whether it gives values back.
+
+    It dies after `dies_after` calls, a variable's write being one, and `refuses` names.
+    """
+
+    place = PLACE
+
+    def __init__(self, values: Mapping[str, str] | None = None, *, shows: bool = True, echoes: bool = False) -> None:
+        self.values = dict(values or {})
+        self.stamps = dict.fromkeys(self.values, 0)
+        self.writes = 0
+        self.calls: list[str] = []
+        self.shows = shows
+        self.echoes = echoes
+        self.dies_after: int | None = None
+        self.keeper: Keeper | None = None
+        self.refuses: set[str] = set()
+
+    def _call(self, what: str) -> None:
+        if self.dies_after is not None and len(self.calls) >= self.dies_after:
+            if self.keeper is not None:
+                self.keeper.dead = True
+            raise Died
+        self.calls.append(what)
+
+    def _variable(self, name: str) -> Variable:
+        value = Secret(self.values[name]) if self.shows else None
+        return Variable(name=name, id=f"id-{name}", value=value, stamp=str(self.stamps[name]))
+
+    def read(self) -> Sequence[Variable]:
+        self._call("read")
+        return [self._variable(name) for name in self.values]
+
+    def value(self, variable: Variable) -> Secret | None:
+        raise AssertionError(variable.name)
+
+    def problems(self, wanted: Mapping[str, Secret], held: Sequence[Variable]) -> Sequence[str]:
+        return [f"{name}: reserved" for name in wanted if name == "RESERVED"]
+
+    def apply(self, batch: Batch) -> Iterator[Result]:
+        for name, value in batch.writes.items():
+            if name in self.refuses:
+                yield Result(name=name, problem="refused")
+                continue
+            self._call(f"write {name}")
+            self.put(name, value.reveal().decode())
+            yield Result(name=name, seen=self._variable(name) if self.echoes else None)
+        for variable in batch.deletes:
+            self._call(f"delete {variable.name}")
+            self.values.pop(variable.name, None)
+            yield Result(name=variable.name)
+
+    def put(self, name: str, value: str) -> None:
+        self.writes += 1
+        self.values[name], self.stamps[name] = value, self.writes
+
+
+class Keeper:
+    """The ledger in memory; dead with its process."""
+
+    def __init__(self) -> None:
+        self.ledger = Ledger(place=PLACE)
+        self.writes = 0
+        self.dead = False
+
+    def read(self, place: str) -> Ledger:
+        assert place == PLACE
+        return self.ledger
+
+    def key(self) -> Secret:
+        return Secret("the key of the ledger")
+
+    def hold(self, ledger: Ledger) -> None:
+        if not self.dead:
+            self.ledger, self.writes = ledger, self.writes + 1
+
+    release = hold
+
+
+def sync(
+    platform: Memory,
+    keeper: Keeper,
+    wanted: Mapping[str, str],
+    *,
+    prune: bool = False,
+    adopt: frozenset[str] = frozenset(),
+) -> Outcome:
+    secrets = {name: Secret(value) for name, value in wanted.items()}
+    return carry_out(
+        survey(platform, secrets, keeper, prune=prune, adopt=adopt), platform, keeper, lambda _result: None
+    )
+
+
+@pytest.mark.parametrize("shows", [True, False])
+@pytest.mark.parametrize("echoes", [True, False])
+def test_what_is_wanted_is_there_and_a_second_run_writes_nothing(shows: bool, echoes: bool) -> None:
+    platform, keeper = Memory(shows=shows, echoes=echoes), Keeper()
+    outcome = sync(platform, keeper, {"A": "1", "B": "2"})
+    assert [change.name for change in outcome.done] == ["A", "B"]
+    assert platform.values == {"A": "1", "B": "2"}
+    assert platform.calls.count("read") == (1 if echoes else 2)
+    platform.calls.clear()
+    writes = keeper.writes
+    assert sync(platform, keeper, {"A": "1", "B": "2"}).done == ()
+    assert (platform.calls, keeper.writes) == (["read"], writes)
+
+
+@pytest.mark.parametrize("shows", [True, False])
+def test_drift_is_repaired(shows: bool) -> None:
+    platform, keeper = Memory(shows=shows), Keeper()
+    sync(platform, keeper, {"A": "1", "B": "2"})
+    platform.put("A", "by hand")
+    del platform.values["B"]
+    outcome = sync(platform, keeper, {"A": "1", "B": "2"})
+    assert [(change.name, change.kind) for change in outcome.done] == [("A", "drift"), ("B", "create")]
+    assert platform.values == {"A": "1", "B": "2"}
+
+
+def test_what_is_refused_is_named_and_is_not_owned() -> None:
+    platform, keeper = Memory(), Keeper()
+    platform.refuses = {"A"}
+    outcome = sync(platform, keeper, {"A": "1", "B": "2"})
+    assert (dict(outcome.failed), set(keeper.ledger.entries)) == ({"A": "refused"}, {"B"})
+    platform.values["A"] = "somebody else's"
+    platform.stamps["A"] = 9
+    platform.refuses = set()
+    sync(platform, keeper, {"A": "1", "B": "2"})
+    assert platform.values["A"] == "somebody else's"
+
+
+def test_pruning_deletes_what_is_owned_and_nothing_else() -> None:
+    platform, keeper = Memory({"THEIRS": "x"}), Keeper()
+    sync(platform, keeper, {"A": "1", "B": "2"})
+    sync(platform, keeper, {"A": "1"})
+    assert platform.values == {"THEIRS": "x", "A": "1", "B": "2"}
+    sync(platform, keeper, {"A": "1"}, prune=True)
+    assert platform.values == {"THEIRS": "x", "A": "1"}
+    assert set(keeper.ledger.entries) == {"A"}
+
+
+def test_what_is_taken_over_as_it_is_is_owned_without_a_write() -> None:
+    platform, keeper = Memory({"A": "1"}), Keeper()
+    assert sync(platform, keeper, {"A": "1"}, adopt=frozenset({"A"})).done == ()
+    assert platform.writes == 0
+    assert set(keeper.ledger.entries) == {"A"}
+
+
+def test_problems_are_found_before_anything_is_written() -> None:
+    platform, keeper = Memory(), Keeper()
+    found = survey(platform, {"RESERVED": Secret("x"), "A": Secret("1")}, keeper)
+    assert list(found.problems) == ["RESERVED: reserved"]
+    assert (platform.writes, keeper.writes) == (0, 0)
+
+
+class Lossy(Memory):
+    """Says that it has written, and has not, or something else."""
+
+    def put(self, name: str, value: str) -> None:
+        if name == "GONE":
+            self.values.pop(name, None)
+        else:
+            super().put(name, "something else" if name == "OTHER" else value)
+
+
+def test_a_platform_that_only_says_so_is_found_out() -> None:
+    platform, keeper = Lossy(), Keeper()
+    outcome = sync(platform, keeper, {"OTHER": "1", "A": "1"})
+    assert dict(outcome.failed) == {"OTHER": "it has another value after it was written"}
+    platform = Lossy({"GONE": "x"})
+    outcome = sync(platform, Keeper(), {"GONE": "1"}, adopt=frozenset({"GONE"}))
+    assert dict(outcome.failed) == {"GONE": "it is not there after it was written"}
+
+
+class Silent(Memory):
+    """Stops in the middle without a word, or with an error."""
+
+    fails = False
+
+    def apply(self, batch: Batch) -> Iterator[Result]:
+        for number, result in enumerate(super().apply(batch)):
+            if number == 1:
+                if self.fails:
+                    raise PlatformError("answered 500", hint="run it again")
+                return
+            yield result
+
+
+def test_what_was_not_confirmed_is_not_called_done() -> None:
+    platform, keeper = Silent(), Keeper()
+    outcome = sync(platform, keeper, {"A": "1", "B": "2", "C": "3"})
+    assert [change.name for change in outcome.done] == ["A"]
+    assert set(outcome.failed) == {"B", "C"}
+    platform.fails = True
+    with pytest.raises(PlatformError):
+        sync(platform, Keeper(), {"A": "x", "B": "2", "C": "3"}, adopt=frozenset("ABC"))
+
+
+def test_nothing_secret_is_in_what_is_shown_of_a_sync() -> None:
+    platform, keeper = Memory({"A": "0ld-s3cret"}), Keeper()
+    found = survey(platform, {"A": Secret("n3w-s3cret")}, keeper, adopt=frozenset({"A"}))
+    outcome = carry_out(found, platform, keeper, lambda _result: None)
+    assert_no_leak(repr((found, outcome, keeper.ledger)), ["0ld-s3cret", "n3w-s3cret", "the key of the ledger"])
+
+
+names = st.sampled_from("ABCD")
+tables = st.dictionaries(names, st.sampled_from(["1", "2", "3"]))
+
+
+@given(
+    theirs=tables,
+    first=tables,
+    second=tables,
+    by_hand=tables,
+    shows=st.booleans(),
+    echoes=st.booleans(),
+    prune=st.booleans(),
+    dies_after=st.integers(0, 12),
+)
+def test_after_a_death_at_any_call_the_next_run_finishes_and_nothing_foreign_has_changed(
+    theirs: dict[str, str],
+    first: dict[str, str],
+    second: dict[str, str],
+    by_hand: dict[str, str],
+    shows: bool,
+    echoes: bool,
+    prune: bool,
+    dies_after: int,
+) -> None:
+    platform, keeper = Memory(theirs, shows=shows, echoes=echoes), Keeper()
+    sync(platform, keeper, first)
+    for name, value in by_hand.items():
+        if name in keeper.ledger.entries:
+            platform.put(name, value)
+    platform.dies_after, platform.keeper = len(platform.calls) + dies_after, keeper
+    with suppress(Died):
+        sync(platform, keeper, second, prune=prune)
+    platform.dies_after, keeper.dead = None, False
+
+    last = sync(platform, keeper, second, prune=prune)
+    again = sync(platform, keeper, second, prune=prune)
+
+    assert not last.failed
+    assert second.keys() - theirs.keys() <= keeper.ledger.entries.keys()
+    assert again.done == ()
+    assert {name: platform.values[name] for name in theirs} == theirs
+    assert all(platform.values[name] == value for name, value in second.items() if name not in theirs)
+    if prune:
+        assert platform.values.keys() == theirs.keys() | second.keys()
