@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ciplug.errors import PlatformError
@@ -233,19 +233,20 @@ def test_nothing_secret_is_in_what_is_shown_of_a_sync() -> None:
     assert_no_leak(repr((found, outcome, keeper.ledger)), ["0ld-s3cret", "n3w-s3cret", "the key of the ledger"])
 
 
-names = st.sampled_from("ABCD")
-tables = st.dictionaries(names, st.sampled_from(["1", "2", "3"]))
+def tables(*, least: int = 0, most: int = 4) -> st.SearchStrategy[dict[str, str]]:
+    return st.dictionaries(st.sampled_from("ABCD"), st.sampled_from(["1", "2", "3"]), min_size=least, max_size=most)
 
 
+@settings(max_examples=300)
 @given(
-    theirs=tables,
-    first=tables,
-    second=tables,
-    by_hand=tables,
+    theirs=tables(most=1),
+    first=tables(most=2),
+    second=tables(least=2),
+    by_hand=tables(most=2),
     shows=st.booleans(),
     echoes=st.booleans(),
     prune=st.booleans(),
-    dies_after=st.integers(0, 12),
+    dies_after=st.integers(0, 8),
 )
 def test_after_a_death_at_any_call_the_next_run_finishes_and_nothing_foreign_has_changed(
     theirs: dict[str, str],
