@@ -1,0 +1,754 @@
+"""The adapter for Render, through the real client, against Render's stand-in on loopback."""
+
+from __future__ import annotations
+
+import json
+import re
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+from openapi_core import OpenAPI
+from openapi_core.testing import MockRequest
+
+from ciplug.errors import CiplugError, PlatformError, UsageError
+from ciplug.http import Client
+from ciplug.net.deadline import Deadline
+from ciplug.net.proxy import ProxySettings
+from ciplug.standins.loopback import Answer, LoopbackServer
+from ciplug.standins.render import Change, Render
+from ciplug.values import Batch, Deployment, Result, Secret, Variable
+from ciplug_platforms.render import create
+from tests.leaks import assert_no_leak
+from tests.specs import folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from ciplug.contracts import Platform, Redeploys
+    from ciplug.standins.loopback import Request
+    from ciplug.standins.render.deploys import Deploy, Status
+
+NOW = 1_699_999_980.0
+OURS = "0ur-s3cret-value"
+NEWER = "n3wer-s3cret-value"
+THEIRS = 'their "value"\n${{x}} \\ 🔑 %0A'
+HOSTILE = {
+    "NEWLINE": "first-line\nsecond-line\r\n",
+    "QUOTES": 'it\'s "quoted" `here` \\n',
+    "TEMPLATE": "${{ secrets.X }} $(id) ${HOME} %0A",
+    "EMOJI": "🔑 schlüssel ключ",
+    "LONG": "0123456789ab" * 5000,
+    "ONE": "x",
+    "BLANK": " ",
+}
+
+
+class Clock:
+    """Time that passes only by sleeping, and what happens meanwhile."""
+
+    def __init__(self) -> None:
+        self.slept: list[float] = []
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+
+    def passed(self) -> float:
+        return sum(self.slept)
+
+    def __call__(self) -> float:
+        return NOW + self.passed()
+
+
+class Bench:
+    """Targets of the stand-in, made as the engine makes them."""
+
+    def __init__(self, render: Render, clock: Clock) -> None:
+        self.render = render
+        self.clock = clock
+        self.clients: list[Client] = []
+
+    def target(self, *, token: str = "", seconds: float = 600, **options: object) -> Platform:
+        def connect(label: str, base: str, **more: Any) -> Client:
+            made = Client(
+                label,
+                base,
+                Secret(token or self.render.token),
+                deadline=Deadline(seconds, clock=self.clock.passed),
+                proxies=ProxySettings(),
+                sleep=self.clock.sleep,
+                wall_clock=self.clock,
+                **more,
+            )
+            self.clients.append(made)
+            return made
+
+        return create({"api_url": self.render.api_url} | options, connect, self.clock.sleep)
+
+    def deploys(self, service: str) -> list[Deploy]:
+        """The service's deploys, newest first."""
+        return self.render._state.services[service].deploys.newest_first()
+
+    def made(self, service: str) -> Deploy:
+        """Its newest deploy."""
+        return self.deploys(service)[0]
+
+    def build(self, service: str) -> None:
+        """Start one by hand."""
+        self.render._state.services[service].deploys.make("build_and_deploy")
+
+    def asked(self) -> list[str]:
+        """The requests so far, without ids and queries."""
+        asked = (f"{each.method} {each.target.partition('?')[0]}" for each in self.render.requests())
+        return [re.sub(r"/v1/|/(srv|evg|dep)-[0-9a-f]+", "", each) for each in asked]
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def bench(clock: Clock) -> Iterator[Bench]:
+    with Render(clock=clock) as render:
+        bench = Bench(render, clock)
+        yield bench
+        for client in bench.clients:
+            client.__exit__(None, None, None)
+
+
+@pytest.fixture
+def render(bench: Bench) -> Render:
+    return bench.render
+
+
+def secrets(values: Mapping[str, str]) -> dict[str, Secret]:
+    return {name: Secret(value) for name, value in values.items()}
+
+
+def held(target: Platform) -> tuple[Variable, ...]:
+    return tuple(target.read())
+
+
+def batch(target: Platform, writes: Mapping[str, str], *deletes: str) -> Batch:
+    seen = held(target)
+    return Batch(held=seen, writes=secrets(writes), deletes=tuple(each for each in seen if each.name in deletes))
+
+
+def applied(target: Platform, what: Batch) -> dict[str, str]:
+    """The problems by name. Every name comes back once, and no value does."""
+    results = list(target.apply(what))
+    names = [each.name for each in results]
+    assert sorted(names) == sorted({*what.writes, *(each.name for each in what.deletes)})
+    assert_no_leak(repr(results), [OURS, NEWER, THEIRS, *HOSTILE.values()])
+    return {each.name: each.problem for each in results}
+
+
+def refused(call: Any, *said: str) -> CiplugError:
+    with pytest.raises(CiplugError) as err:
+        call()
+    shown = f"{err.value} {err.value.hint} {err.value!r} {err.value.__cause__!r}"
+    assert_no_leak(shown, [OURS, NEWER, THEIRS])
+    assert err.value.hint
+    assert "{" not in shown
+    for words in said:
+        assert words in str(err.value)
+    return err.value
+
+
+OPTIONS = [
+    ({}, ["option service: exactly one of service and env_group"]),
+    ({"service": "srv-1", "env_group": "evg-1"}, ["option service: exactly one of"]),
+    ({"service": "shop"}, ["option service: an id of Render"]),
+    ({"service": "evg-1"}, ["option service: an id of Render"]),
+    ({"service": "srv-1/../x"}, ["option service: an id"]),
+    ({"service": "srv-1\n"}, ["option service: an id"]),
+    ({"service": 7}, ["option service: an id"]),
+    ({"service": None}, ["option service: an id"]),
+    ({"service": ""}, ["option service: an id"]),
+    ({"env_group": "srv-1"}, ["option env_group: an id of Render"]),
+    ({"env_group": ["evg-1"]}, ["option env_group: an id"]),
+    ({"service": "srv-1", "api_url": 7}, ["option api_url: a text"]),
+    ({"service": "srv-1", "project": "p"}, ["option project: unknown; there are api_url, env_group and service"]),
+    ({"sevice": "srv-1", "api_url": []}, ["option sevice:", "option service: exactly one", "option api_url:"]),
+]
+
+
+@pytest.mark.parametrize(("options", "said"), OPTIONS)
+def test_wrong_options_are_all_named_at_once(options: dict[str, object], said: list[str]) -> None:
+    def connect(*_args: object, **_options: object) -> Client:
+        raise AssertionError("nothing is connected to for options that are wrong")
+
+    with pytest.raises(UsageError) as err:
+        create(options, connect, lambda _seconds: None)
+    assert err.value.hint
+    for words in said:
+        assert words in str(err.value)
+    assert str(err.value).count("option ") == len(said)
+
+
+def test_an_address_that_is_not_safe_is_refused(bench: Bench) -> None:
+    assert "api_url" in str(refused(lambda: bench.target(service="srv-1", api_url="http://api.render.test/v1")))
+
+
+def test_the_address_is_the_vendors_unless_another_is_given() -> None:
+    bases: list[str] = []
+
+    def connect(label: str, base: str, **_options: object) -> Any:
+        bases.append(f"{label} {base}")
+
+    for given in ({}, {"api_url": "https://x.test/v1/"}, {"api_url": "https://x.test"}):
+        create({"service": "crn-1"} | given, connect, lambda _seconds: None)
+    assert bases == ["Render https://api.render.com", "Render https://x.test", "Render https://x.test"]
+
+
+def test_the_place_is_the_id(bench: Bench, render: Render) -> None:
+    service, group = render.add_service("shop"), render.add_group("shared")
+    assert bench.target(service=service).place == f"render {service}"
+    assert bench.target(env_group=group).place == f"render {group}"
+
+
+@pytest.mark.parametrize(("count", "pages"), [(0, 1), (99, 1), (100, 2), (101, 2), (230, 3)])
+def test_all_pages_of_a_service_are_read(bench: Bench, render: Render, count: int, pages: int) -> None:
+    values = {f"K{index:03}": f"value-{index}" for index in range(count)}
+    target = bench.target(service=render.add_service("shop", variables=values))
+    assert {each.name: each.value for each in target.read()} == secrets(values)
+    assert len(render.requests()) == pages
+
+
+def test_a_group_is_read_at_once_with_its_values(bench: Bench, render: Render) -> None:
+    target = bench.target(env_group=render.add_group("shared", variables={f"K{i:03}": THEIRS for i in range(130)}))
+    seen = target.read()
+    assert len(seen) == 130
+    assert all(target.value(each) == Secret(THEIRS) for each in seen)
+    assert len(render.requests()) == 1
+    assert_no_leak(repr(seen), [THEIRS])
+
+
+def test_a_services_groups_are_not_its_own(bench: Bench, render: Render) -> None:
+    service = render.add_service("shop", variables={"A": "1"})
+    render.add_group("shared", variables={"B": "2"}, services=[service])
+    assert [each.name for each in bench.target(service=service).read()] == ["A"]
+
+
+def test_what_render_provides_is_reserved(bench: Bench, render: Render) -> None:
+    names = {"RENDER": "x", "RENDER_EXTERNAL_URL": "x", "IS_PULL_REQUEST": "x", "RENDERER": "x", "PORT": "1"}
+    target = bench.target(service=render.add_service("shop", variables=names))
+    assert {each.name for each in target.read() if each.reserved} == {
+        "RENDER",
+        "RENDER_EXTERNAL_URL",
+        "IS_PULL_REQUEST",
+    }
+
+
+def test_a_value_that_is_no_text_is_not_known(bench: Bench) -> None:
+    body = b'[{"envVar": {"key": "A", "value": "\\ud800"}, "cursor": "c"}]'
+    with LoopbackServer(lambda _request: Answer(status=200, body=body)) as server:
+        (seen,) = bench.target(service="srv-1", api_url=server.url).read()
+    assert (seen.name, seen.value) == ("A", None)
+
+
+FULL = json.dumps([{"envVar": {"key": f"K{i}", "value": OURS}, "cursor": "same"} for i in range(100)]).encode()
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"null", b"{}", b"[1]", b'[{"envVar": 1}]', b'[{"envVar": {"key": "A"}}]', b'"s3cret"', FULL]
+)
+@pytest.mark.parametrize("kind", ["service", "env_group"])
+def test_an_answer_that_makes_no_sense_is_an_error(bench: Bench, kind: str, body: bytes) -> None:
+    with LoopbackServer(lambda _request: Answer(status=200, body=body)) as server:
+        target = bench.target(**{kind: "srv-1" if kind == "service" else "evg-1"}, api_url=server.url)
+        assert refused(target.read, "is not what its API describes").exit_code == 9
+
+
+STATUSES = [
+    (401, "the token is not valid"),
+    (403, "the token may not do this: reading the variables of"),
+    (404, "is not there, or the token cannot see it"),
+    (409, "met another change"),
+    (410, "is not there"),
+    (418, "failed (status 418)"),
+]
+
+
+@pytest.mark.parametrize(("status", "said"), STATUSES)
+@pytest.mark.parametrize("kind", ["service", "env_group"])
+def test_a_refusal_says_what_to_do_and_nothing_of_renders_text(
+    bench: Bench, render: Render, kind: str, status: int, said: str
+) -> None:
+    where = render.add_service("shop") if kind == "service" else render.add_group("shared")
+    render.fail_next(status, body=json.dumps({"id": OURS, "message": f"bad value {NEWER}"}).encode())
+    err = refused(bench.target(**{kind: where}).read, said)
+    assert isinstance(err, PlatformError)
+
+
+@pytest.mark.parametrize("kind", ["service", "env_group"])
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (400, "was refused"),
+        (401, "the token is not valid"),
+        (403, "may not do this"),
+        (404, "not there"),
+    ],
+)
+def test_a_write_that_is_refused_as_a_whole_changes_nothing(
+    bench: Bench, render: Render, kind: str, status: int, said: str
+) -> None:
+    add = render.add_service if kind == "service" else render.add_group
+    where = add("shop", variables={"THEIRS": THEIRS})
+    target = bench.target(**{kind: where})
+    work = batch(target, {"A": OURS})
+    apply = target.apply(work)
+    render.fail_next(200, body=_listing(render, where, kind))  # the read right before the write
+    render.fail_next(status, body=json.dumps({"id": "x", "message": f"bad value {OURS}"}).encode())
+    if kind == "env_group" and status == 400:
+        assert "status 400" in next(apply).problem
+    else:
+        refused(lambda: next(apply), said)
+    assert render.values(where) == {"THEIRS": THEIRS}
+    assert render.changes() == ()
+
+
+def _listing(render: Render, where: str, kind: str) -> bytes:
+    shown = [{"key": name, "value": value} for name, value in render.values(where).items()]
+    listed = [{"envVar": each, "cursor": str(index)} for index, each in enumerate(shown)]
+    return json.dumps(listed if kind == "service" else {"envVars": shown}).encode()
+
+
+def test_strangers_see_nothing(bench: Bench, render: Render) -> None:
+    service = render.add_service("shop", variables={"A": OURS})
+    refused(bench.target(service=service, token="rnd_nobody").read, "the token is not valid")
+    refused(bench.target(service=service, token=render.add_token("tea-others")).read, f"service {service} is not there")
+    refused(bench.target(service="srv-0").read, "service srv-0 is not there")
+    refused(bench.target(env_group="evg-0").read, "env group evg-0 is not there")
+
+
+@pytest.mark.parametrize("kind", ["service", "env_group"])
+def test_a_mixed_batch_changes_what_it_names_and_keeps_the_rest(bench: Bench, render: Render, kind: str) -> None:
+    before = {"THEIRS": THEIRS, "OLD": OURS, "CHANGED": OURS, "RENDERER": " ", "odd.name-1": "1"}
+    where = (render.add_service if kind == "service" else render.add_group)("shop", variables=before)
+    target = bench.target(**{kind: where})
+    problems = applied(target, batch(target, {"NEW": NEWER, "CHANGED": NEWER} | HOSTILE, "OLD"))
+    assert set(problems.values()) == {""}
+    after = before | {"NEW": NEWER, "CHANGED": NEWER} | HOSTILE
+    del after["OLD"]
+    assert render.values(where) == after
+    assert {each.name: each.value for each in target.read()} == secrets(after)
+
+
+def test_a_hundred_new_ones_and_twenty_prunes_are_three_requests(bench: Bench, render: Render) -> None:
+    old = {f"OLD{index:02}": OURS for index in range(20)}
+    service = render.add_service("shop", variables=old)
+    target = bench.target(service=service)
+    new = {f"NEW{index:03}": f"{NEWER}-{index}" for index in range(100)}
+    assert set(applied(target, batch(target, new, *old)).values()) == {""}
+    assert bench.asked() == ["GET services/env-vars", "GET services/env-vars", "PUT services/env-vars"]
+    assert render.values(service) == new
+
+
+def test_what_is_there_already_is_not_written(bench: Bench, render: Render) -> None:
+    service = render.add_service("shop", variables={"A": OURS})
+    target = bench.target(service=service)
+    what = Batch(held=(), writes=secrets({"A": OURS}), deletes=(Variable(name="GONE"),))
+    assert applied(target, what) == {"A": "", "GONE": ""}
+    assert render.changes() == ()
+
+
+@pytest.mark.parametrize("kind", ["service", "env_group"])
+def test_what_others_change_in_between_stays_as_they_want_it(bench: Bench, render: Render, kind: str) -> None:
+    before = {"THEIRS": "a", "OURS": OURS, "OLD": OURS, "GONE": OURS, "LOST": OURS}
+    where = (render.add_service if kind == "service" else render.add_group)("shop", variables=before)
+    target = bench.target(**{kind: where})
+    work = batch(target, {"OURS": NEWER, "NEW": NEWER, "FREE": NEWER, "LOST": NEWER}, "OLD", "GONE")
+    for name in ("THEIRS", "NEW", "OLD"):
+        render.set_variable(where, name, THEIRS)
+    render.remove_variable(where, "GONE")
+    render.remove_variable(where, "LOST")
+    problems = applied(target, work)
+    assert {name for name, problem in problems.items() if "changed at Render" in problem} == {"NEW", "OLD", "LOST"}
+    assert {name for name, problem in problems.items() if not problem} == {"OURS", "FREE", "GONE"}
+    assert render.values(where) == {"THEIRS": THEIRS, "OURS": NEWER, "NEW": THEIRS, "OLD": THEIRS, "FREE": NEWER}
+
+
+@pytest.mark.parametrize("odd", [{"EMPTY": ""}, {"RENDER_X": "x"}])
+def test_beside_a_variable_that_cannot_be_sent_back_changes_are_made_one_by_one(
+    bench: Bench, render: Render, odd: dict[str, str]
+) -> None:
+    service = render.add_service("shop", variables={**odd, "OLD": OURS})
+    target = bench.target(service=service)
+    assert applied(target, batch(target, {"A": OURS, "a/b": OURS}, "OLD")) == {
+        "A": "",
+        "a/b": "Render has no such names",
+        "OLD": "",
+    }
+    assert render.values(service) == {**odd, "A": OURS}
+
+
+def test_a_group_gives_each_result_when_its_call_is_done(bench: Bench, render: Render) -> None:
+    group = render.add_group("shared", variables={"OLD": OURS})
+    target = bench.target(env_group=group)
+    results = target.apply(batch(target, {"A": OURS, "B": OURS}, "OLD"))
+    assert next(results) == Result(name="A")
+    assert render.values(group) == {"OLD": OURS, "A": OURS}
+    assert next(results) == Result(name="B")
+    assert next(results) == Result(name="OLD")
+    assert render.values(group) == {"A": OURS, "B": OURS}
+    assert [change.where for change in render.changes()] == [group] * 3
+
+
+def test_a_group_within_thirty_writes_a_minute_loses_nothing(bench: Bench, render: Render, clock: Clock) -> None:
+    group = render.add_group("shared")
+    target = bench.target(env_group=group)
+    new = {f"K{index:02}": OURS for index in range(65)}
+    assert set(applied(target, batch(target, new)).values()) == {""}
+    assert render.values(group) == new
+    assert 120 <= clock.passed() < 130
+
+
+def test_a_limit_longer_than_the_deadline_names_what_was_done(bench: Bench, render: Render) -> None:
+    group = render.add_group("shared")
+    target = bench.target(env_group=group, seconds=30)
+    results = target.apply(batch(target, {f"K{index:02}": OURS for index in range(40)}))
+    done = [next(results).name for _ in range(30)]
+    assert sorted(render.values(group)) == done
+    refused(lambda: next(results), "answered 429", "asks to wait")
+
+
+def test_a_limit_delays_the_replacement(bench: Bench, render: Render, clock: Clock) -> None:
+    service = render.add_service("shop")
+    target = bench.target(service=service)
+    work = batch(target, {"A": OURS})
+    render.fail_next(429, headers={"Ratelimit-Reset": "42"})
+    assert applied(target, work) == {"A": ""}
+    assert 42 <= clock.passed() <= 43
+
+
+@pytest.mark.parametrize("kind", ["service", "env_group"])
+@pytest.mark.parametrize("fault", ["drop_next", "cut_next"])
+def test_a_read_whose_answer_is_lost_is_repeated(bench: Bench, render: Render, kind: str, fault: str) -> None:
+    before = {"THEIRS": THEIRS, "OLD": OURS}
+    where = (render.add_service if kind == "service" else render.add_group)("shop", variables=before)
+    target = bench.target(**{kind: where})
+    results = target.apply(batch(target, {"A": OURS}, "OLD"))
+    getattr(render, fault)(times=2)
+    assert [each.problem for each in results] == ["", ""]
+    assert render.values(where) == {"THEIRS": THEIRS, "A": OURS}
+
+
+def test_a_groups_write_whose_answer_is_lost_is_repeated(bench: Bench, render: Render) -> None:
+    group = render.add_group("shared", variables={"THEIRS": THEIRS, "OLD": OURS, "LATER": OURS})
+    target = bench.target(env_group=group)
+    results = target.apply(batch(target, {"A": OURS, "B": OURS}, "OLD", "LATER"))
+    assert next(results) == Result(name="A")
+    render.drop_next()
+    assert next(results) == Result(name="B")
+    render.drop_next()
+    assert next(results) == Result(name="OLD")
+    render.remove_variable(group, "LATER")
+    assert next(results) == Result(name="LATER")
+    assert render.values(group) == {"THEIRS": THEIRS, "A": OURS, "B": OURS}
+
+
+def test_a_group_that_is_gone_in_the_middle_is_an_error(bench: Bench, render: Render) -> None:
+    target = bench.target(env_group=render.add_group("shared"))
+    results = target.apply(batch(target, {"A": OURS, "B": OURS}))
+    assert next(results) == Result(name="A")
+    render.fail_next(404)
+    refused(lambda: next(results), "is not there, or the token cannot see it")
+
+
+@pytest.mark.parametrize("name", [".", "..", "a/../..", "", "A?x=1", "A#b", "1ST"])
+def test_no_name_leads_out_of_the_variables(bench: Bench, render: Render, name: str) -> None:
+    group = render.add_group("shared", variables={"THEIRS": THEIRS, name: OURS})
+    target = bench.target(env_group=group)
+    assert applied(target, batch(target, {}, name)) == {name: "Render has no such names"}
+    assert applied(target, batch(target, {name: NEWER})) == {name: "Render has no such names"}
+    assert {asked.method for asked in render.requests()} == {"GET"}
+    assert target.problems({name: Secret(OURS)}, ())
+
+
+class Meanwhile:
+    """A server before the stand-in's that has something happen right after the stand-in's first answer to a PUT."""
+
+    def __init__(self, render: Render, happens: Any, status: int) -> None:
+        self.render = render
+        self.happens = happens
+        self.status = status
+        self.puts = 0
+
+    def respond(self, request: Request) -> Answer:
+        put = request.method == "PUT"
+        self.puts += put
+        if put and self.puts == 1:
+            answer = Answer(status=self.status)
+            if self.status < 400:  # carried out, and the answer lost
+                self.render.handle(request)
+                answer = Answer(status=200, body=b"[", missing=5)
+            self.happens()
+            return answer
+        return self.render.handle(request)
+
+
+@pytest.mark.parametrize("status", [200, 409, 500, 503])
+def test_a_replacement_that_failed_is_made_anew_from_what_is_there_then(
+    bench: Bench, render: Render, clock: Clock, status: int
+) -> None:
+    service = render.add_service("shop", variables={"THEIRS": "a", "OLD": OURS})
+    between = Meanwhile(render, lambda: render.set_variable(service, "THEIRS", THEIRS), status)
+    with LoopbackServer(between.respond) as server:
+        target = bench.target(service=service, api_url=server.url)
+        assert applied(target, batch(target, {"A": OURS}, "OLD")) == {"A": "", "OLD": ""}
+    assert render.values(service) == {"THEIRS": THEIRS, "A": OURS}
+    assert clock.slept == [1.0]
+    assert between.puts == (1 if status == 200 else 2)
+
+
+def test_a_replacement_that_keeps_failing_ends_and_the_next_run_finishes(bench: Bench, render: Render) -> None:
+    service = render.add_service("shop", variables={"THEIRS": THEIRS})
+
+    def broken(request: Request) -> Answer:
+        return Answer(status=503) if request.method == "PUT" else render.handle(request)
+
+    with LoopbackServer(broken) as server:
+        target = bench.target(service=service, api_url=server.url)
+        work = batch(target, {"A": OURS})
+        refused(lambda: list(target.apply(work)), f"writing the variables of service {service} failed (status 503)")
+    assert render.values(service) == {"THEIRS": THEIRS}
+    target = bench.target(service=service)
+    assert applied(target, batch(target, {"A": OURS})) == {"A": ""}
+    assert render.values(service) == {"THEIRS": THEIRS, "A": OURS}
+
+
+@pytest.mark.parametrize("kind", ["service", "env_group"])
+def test_deletes_that_are_read_for_a_while_are_done(bench: Bench, render: Render, kind: str) -> None:
+    render.delay_deletes(30)
+    where = (render.add_service if kind == "service" else render.add_group)("shop", variables={"OLD": OURS})
+    target = bench.target(**{kind: where})
+    for _ in range(2):
+        assert applied(target, batch(target, {}, "OLD")) == {"OLD": ""}
+    assert render.values(where) == {}
+    assert Change(where, (), ("OLD",)) in render.changes()
+
+
+def test_a_value_that_is_no_text_is_not_shown_in_the_error(bench: Bench, render: Render) -> None:
+    target = bench.target(service=render.add_service("shop"))
+    work = Batch(held=(), writes={"A": Secret(b"\xff" + OURS.encode())})
+    refused(lambda: list(target.apply(work)), "A is not UTF-8 text")
+
+
+def test_problems_are_found_all_at_once(bench: Bench, render: Render) -> None:
+    target = bench.target(service=render.add_service("shop"))
+    wanted = {
+        "GOOD": Secret(OURS),
+        "RENDERER": Secret(OURS),
+        "PORT": Secret("80"),
+        "EMPTY": Secret(""),
+        "BINARY": Secret(b"\xff\xfe\0"),
+        "1ST": Secret(OURS),
+        "RENDER": Secret(OURS),
+        "RENDER_X": Secret(OURS),
+        "IS_PULL_REQUEST": Secret(OURS),
+        "NEXT_PUBLIC_KEY": Secret(OURS),
+        "LARGE": Secret("x" * 131072),
+        "FITS": Secret("x" * (131072 - len("FITS") - 2)),
+    }
+    found = target.problems(wanted, ())
+    assert_no_leak("\n".join(found), [OURS])
+    assert [line.partition(": ")[0] for line in found] == [
+        "EMPTY", "BINARY", "BINARY", "1ST", "RENDER", "RENDER_X", "IS_PULL_REQUEST", "NEXT_PUBLIC_KEY", "LARGE",
+    ]  # fmt: skip
+    assert render.requests() == ()
+
+
+@pytest.mark.parametrize("prefix", ["VITE_", "REACT_APP_", "NUXT_PUBLIC_", "GATSBY_", "PUBLIC_", "EXPO_PUBLIC_"])
+def test_a_name_that_a_build_publishes_is_no_place_for_a_secret(bench: Bench, prefix: str) -> None:
+    (line,) = bench.target(service="srv-1").problems({f"{prefix}KEY": Secret(OURS)}, ())
+    assert line.startswith(f"{prefix}KEY: the prefix {prefix} ")
+
+
+def test_the_total_counts_what_stays(bench: Bench) -> None:
+    stays = [Variable(name=f"K{index}", value=Secret("x" * 100_000)) for index in range(20)]
+    target = bench.target(service="srv-1")
+    assert target.problems({"A": Secret("x" * 90_000)}, stays) == []
+    (line,) = target.problems({"A": Secret("x" * 100_000)}, stays)
+    assert "all variables together: 2100" in line
+    assert target.problems({"K0": Secret("x" * 100_000)}, stays) == []
+
+
+def deployments(target: Platform) -> list[Deployment]:
+    seen = list(cast("Redeploys", target).redeploy())
+    assert all(one != other for one, other in pairwise(seen))
+    return seen
+
+
+def deployed(bench: Bench, render: Render, *, end: Status = "live", name: str = "shop") -> str:
+    """A service that was deployed once, whose next deploy comes to `end`."""
+    service = render.add_service(name)
+    bench.build(service)
+    bench.clock.sleep(60)
+    render.end_deploys(service, end)
+    return service
+
+
+PAGE = "https://dashboard.render.com/web"
+
+
+def test_a_redeploy_repeats_the_last_build_until_it_is_live(bench: Bench, render: Render) -> None:
+    service = deployed(bench, render)
+    seen = deployments(bench.target(service=service))
+    assert [each.state for each in seen] == ["waiting", "ready"]
+    assert seen[-1].detail == "live"
+    assert seen[-1].address.startswith(f"{PAGE}/{service}/deploys/dep-")
+    assert [path for path in bench.asked() if path.startswith("POST")] == ["POST services/deploys"]
+    assert bench.made(service).steps == ("created", "update_in_progress", "live")
+
+
+@pytest.mark.parametrize("end", ["build_failed", "update_failed", "pre_deploy_failed", "canceled"])
+def test_a_redeploy_that_fails_says_so(bench: Bench, render: Render, end: Status) -> None:
+    seen = deployments(bench.target(service=deployed(bench, render, end=end)))
+    assert (seen[-1].state, seen[-1].detail) == ("failed", end)
+
+
+def test_a_redeploy_that_is_queued_is_found_in_the_list(bench: Bench, render: Render) -> None:
+    service = deployed(bench, render)
+    bench.build(service)
+    seen = deployments(bench.target(service=service))
+    assert (seen[0].state, seen[0].address) == ("waiting", f"{PAGE}/{service}")
+    assert seen[-1].state == "ready"
+    assert seen[-1].address.endswith(bench.made(service).id)
+
+
+def test_a_redeploy_that_is_queued_is_not_taken_for_a_later_one(bench: Bench, render: Render) -> None:
+    service = deployed(bench, render)
+    bench.build(service)
+    redeploy = cast("Redeploys", bench.target(service=service)).redeploy()
+    assert next(redeploy).state == "waiting"
+    ours = bench.made(service).id
+    bench.build(service)
+    assert {each.address for each in redeploy} == {f"{PAGE}/{service}/deploys/{ours}"}
+
+
+def test_a_redeploy_that_a_later_one_replaced_is_ready(bench: Bench, render: Render) -> None:
+    service = deployed(bench, render)
+    redeploy = cast("Redeploys", bench.target(service=service)).redeploy()
+    assert next(redeploy).state == "waiting"
+    bench.build(service)
+    bench.clock.sleep(60)
+    assert [each.detail for each in redeploy] == ["deactivated"]
+
+
+def test_where_nothing_was_deployed_there_is_nothing_to_repeat(bench: Bench, render: Render) -> None:
+    service = render.add_service("shop")
+    refused(lambda: deployments(bench.target(service=service)), f"no deployment of service {service} to repeat")
+    assert {asked.method for asked in render.requests()} == {"GET"}
+
+
+def test_a_redeploy_that_does_not_end_is_given_up(bench: Bench, render: Render, clock: Clock) -> None:
+    service = deployed(bench, render, end="update_in_progress")
+    refused(lambda: deployments(bench.target(service=service, seconds=9999)), "did not end in 60 minutes")
+    assert 3600 <= clock.passed() < 3700
+
+
+def test_a_deploy_that_may_have_started_is_not_started_again(bench: Bench, render: Render) -> None:
+    service = deployed(bench, render)
+
+    def losing(request: Request) -> Answer:
+        answer = render.handle(request)
+        return Answer(status=201, body=b"{", missing=3) if request.method == "POST" else answer
+
+    with LoopbackServer(losing) as server:
+        refused(lambda: deployments(bench.target(service=service, api_url=server.url)), "cut short")
+    assert len(bench.deploys(service)) == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "said"), [(401, "token is not valid"), (400, "refused"), (503, "failed (status 503)")]
+)
+def test_a_deploy_that_is_refused_says_why(bench: Bench, render: Render, status: int, said: str) -> None:
+    service = deployed(bench, render)
+
+    def refusing(request: Request) -> Answer:
+        return Answer(status=status, body=OURS.encode()) if request.method == "POST" else render.handle(request)
+
+    with LoopbackServer(refusing) as server:
+        refused(lambda: deployments(bench.target(service=service, api_url=server.url)), said)
+    assert len(bench.deploys(service)) == 1
+
+
+def test_a_service_whose_page_is_not_told_is_deployed_all_the_same(bench: Bench, render: Render) -> None:
+    service = deployed(bench, render)
+
+    def without_page(request: Request) -> Answer:
+        return Answer(status=403) if request.target == f"/v1/services/{service}" else render.handle(request)
+
+    with LoopbackServer(without_page) as server:
+        seen = deployments(bench.target(service=service, api_url=server.url))
+    assert (seen[-1].state, seen[-1].address) == ("ready", "")
+
+
+def test_a_groups_redeploy_is_that_of_its_services(bench: Bench, render: Render) -> None:
+    shop, worker, new = deployed(bench, render), deployed(bench, render, name="worker"), render.add_service("new")
+    group = render.add_group("shared", services=[shop, worker, new])
+    bench.build(worker)
+    seen = deployments(bench.target(env_group=group))
+    assert [each.state for each in seen[:-1]].count("ready") == 0
+    assert (seen[-1].state, seen[-1].detail) == ("ready", f"{shop} live, {worker} live")
+    assert [len(bench.deploys(each)) for each in (shop, worker, new)] == [2, 3, 0]
+
+
+def test_a_groups_redeploy_fails_with_any_of_its_services(bench: Bench, render: Render) -> None:
+    shop, worker = deployed(bench, render), deployed(bench, render, end="update_failed", name="worker")
+    seen = deployments(bench.target(env_group=render.add_group("shared", services=[shop, worker])))
+    assert (seen[-1].state, seen[-1].detail) == ("failed", f"{shop} live, {worker} update_failed")
+    assert seen[-1].address.endswith(bench.made(worker).id)
+
+
+def test_a_group_that_no_service_is_linked_to_has_nothing_to_deploy(bench: Bench, render: Render) -> None:
+    group = render.add_group("shared")
+    err = refused(lambda: deployments(bench.target(env_group=group)), f"no service is linked to env group {group}")
+    assert "--redeploy" in err.hint
+
+
+def test_nothing_the_adapter_holds_shows_a_value(bench: Bench, render: Render) -> None:
+    target = bench.target(service=render.add_service("shop", variables={"A": OURS}))
+    what = batch(target, {"A": NEWER})
+    assert_no_leak(f"{target!r} {what!r} {vars(target)!r}", [OURS, NEWER, render.token])
+
+
+def test_every_request_is_one_of_the_published_specification(bench: Bench, render: Render) -> None:
+    specification = OpenAPI.from_dict(json.loads((folder() / "render-openapi.json").read_text(encoding="utf-8")))
+    services = re.compile(r"/v1/services/srv-[0-9a-f]+")  # the one route that the extract of it leaves out
+    sent: list[Request] = []
+
+    def noting(request: Request) -> Answer:
+        sent.append(request)
+        return render.handle(request)
+
+    service = deployed(bench, render)
+    group = render.add_group("shared", variables={"OLD": OURS}, services=[service])
+    with LoopbackServer(noting) as server:
+        for kind, where in (("service", service), ("env_group", group)):
+            render.set_variable(where, "OLD", OURS)
+            target = bench.target(**{kind: where}, api_url=server.url)
+            applied(target, batch(target, HOSTILE, "OLD"))
+            assert deployments(target)[-1].state == "ready"
+    shapes = {f"{request.method} {re.sub(r'(srv|evg|dep)-[0-9a-f]+', '*', request.target)}" for request in sent}
+    assert len(shapes) > 10
+    for request in sent:
+        if not services.fullmatch(request.target):
+            specification.validate_request(as_published(request))
+
+
+def as_published(request: Request) -> MockRequest:
+    parts = urlsplit(request.target)
+    return MockRequest(
+        "https://api.render.com",
+        request.method.lower(),
+        parts.path,
+        args=dict(parse_qsl(parts.query)),
+        headers=dict(request.headers),
+        data=request.body,
+        content_type=request.headers.get("content-type", ""),
+    )
