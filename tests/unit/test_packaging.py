@@ -66,7 +66,8 @@ def test_the_command_is_the_entry_point(wheel: zipfile.ZipFile) -> None:
     declared = configparser.ConfigParser()
     declared.read_string(wheel.read(f"{INFO}/entry_points.txt").decode())
     assert {section: dict(declared[section]) for section in declared.sections()} == {
-        "console_scripts": {"ciplug": "ciplug.__main__:main"}
+        "ciplug.platforms": {name: f"ciplug_platforms.{name}:create" for name in ("railway", "render", "vercel")},
+        "console_scripts": {"ciplug": "ciplug.__main__:main"},
     }
 
 

@@ -38,6 +38,11 @@ def test_the_adapter_that_is_installed_is_found() -> None:
     assert find("fly", installed=lambda: points).__name__ == "dumps"
 
 
+@pytest.mark.parametrize("name", ["railway", "render", "vercel"])
+def test_ciplug_s_own_are_found_like_anyone_else_s(name: str) -> None:
+    assert find(name).__module__ == f"ciplug_platforms.{name}"
+
+
 def test_one_package_that_is_listed_twice_is_one() -> None:
     points = [point("fly", "json:dumps", "ciplug-fly")] * 2
     assert find("fly", installed=lambda: points).__name__ == "dumps"
