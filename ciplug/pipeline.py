@@ -76,6 +76,11 @@ class Delivery(InHand):
     lease_seconds: int | None
 
     @property
+    def leased(self) -> bool:
+        """Whether there are leases that end with a session of ours."""
+        return self.lease_seconds is not None and self.session.ours
+
+    @property
     def session(self) -> VaultSession:
         """The session the values were read with."""
         return self.login.session

@@ -11,14 +11,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ciplug.cli.handover import to_stdout
 from ciplug.cli.keeping import finish, keep_open
 from ciplug.cli.undoing import undoing
-from ciplug.errors import CiplugError, HandOverError, UsageError
+from ciplug.errors import CiplugError, UsageError
 from ciplug.inject import lock, redirect, tap
 from ciplug.inject.environment import refuse_unfit, token_values, withheld
 from ciplug.inject.files import needs_files, place
 from ciplug.private import PrivateDirectory, roots
-from ciplug.process import SHELL_STDOUT, write_all
+from ciplug.process import SHELL_STDOUT
 from ciplug.redact import LiteralKernel, StreamFilter, forms
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def hand_over(task: Task, invocation: Invocation, found: Delivery) -> None:
             _filter(task, invocation, found, opened, note)
             return
         undo.append(lambda: lock.stop(directory.path, lock.PATIENCE, task.steps.signals.sleep))
-        _print(redirect.code(directory.path, _ending(task)))
+        to_stdout(task, redirect.code(directory.path, _ending(task)))
 
 
 def _write_environment(task: Task, found: Delivery, directory: PrivateDirectory) -> None:
@@ -89,10 +90,3 @@ def _ending(task: Task) -> list[str]:
     state = f"CIPLUG_STATE_DIR={task.store.private_root().absolute()}"
     python = [f"{name}={task.settings.env.get(name, '')}" for name in ("PYTHONPATH", "PYTHONHOME")]
     return ["/usr/bin/env", state, *python, sys.executable, *program, "--manifest", manifest, "revoke", "--best-effort"]
-
-
-def _print(code: bytes) -> None:
-    try:
-        write_all(1, code)
-    except OSError as err:
-        raise HandOverError(f"the shell does not read stdout: {err.strerror}", hint=f"use it as in: {_USE}") from err

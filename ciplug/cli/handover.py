@@ -67,7 +67,7 @@ class Way:
 
     def _kept(self, found: Delivery) -> str:
         kinds = {
-            "leases": found.lease_seconds is not None and found.session.ours,
+            "leases": found.leased,
             "secret files": self._places_files(found),
             "the secrets, for `ciplug run --fetched`,": self.keeps,
         }

@@ -27,11 +27,10 @@ if TYPE_CHECKING:
 
 def keep_open(task: Task, found: Delivery, directory: PrivateDirectory | None, *, values: bool = False) -> str:
     """Note what outlives this command, with `values` the secrets too; the note's name, or empty if nothing does."""
-    leased = found.lease_seconds is not None and found.session.ours
-    if not (leased or directory or values):
+    if not (found.leased or directory or values):
         return ""
     name = note_session(task, found, directory, values=values)
-    if leased:
+    if found.leased:
         found.login.keep()
     return name
 
@@ -40,13 +39,12 @@ def note_session(
     task: Task, found: Delivery, directory: PrivateDirectory | None = None, *, values: bool = False
 ) -> str:
     """Note what is open, for `ciplug revoke`; the note's name."""
-    leased = found.lease_seconds is not None and found.session.ours
-    ttl = found.session.ttl_remaining() if leased else None
+    ttl = found.session.ttl_remaining() if found.leased else None
     return task.store.add(
         OpenSession(
             addresses=[str(address) for address in task.client.addresses],
             namespace=task.client.namespace,
-            token=found.session.token if leased else None,
+            token=found.session.token if found.leased else None,
             expires=0.0 if ttl is None else time.time() + ttl,
             directory=str(directory.path) if directory else "",
             context=_context(task, found),

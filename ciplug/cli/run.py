@@ -77,7 +77,7 @@ def _fresh(task: Task) -> Iterator[InHand]:
     note, found = "", None
     try:
         with deliver(task.steps, task.grant) as found:
-            if task.host.ci and found.lease_seconds is not None:
+            if task.host.ci and found.leased:
                 from ciplug.cli.keeping import note_session
 
                 note = note_session(task, found)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ciplug.errors import UsageError
 from ciplug.frozen import frozen
 from ciplug.values import is_text
+from ciplug_platforms.public import public_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -22,17 +23,6 @@ _TOKEN_KINDS: Final = ("workspace", "account", "project")
 _OPTIONS: Final = ("project", "environment", "service", "token_kind", "references", "api_url")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _ID: Final = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
-_PUBLIC: Final = (
-    "EXPO_PUBLIC_",
-    "GATSBY_",
-    "NEXT_PUBLIC_",
-    "NUXT_PUBLIC_",
-    "NUXT_ENV_",
-    "PUBLIC_",
-    "REACT_APP_",
-    "VITE_",
-    "VUE_APP_",
-)
 _LONGEST: Final = 128 * 1024 - 1
 """Bytes of ``NAME=value``: Linux starts no process with a longer one. Railway documents no limit of its own."""
 
@@ -81,7 +71,7 @@ def why_not(name: str, value: Secret, *, references: bool) -> Iterator[str]:
         yield "a name is letters, digits and _, and starts with no digit"
     if name.startswith(OWN_PREFIX):
         yield f"names with {OWN_PREFIX} are the platform's own"
-    if prefix := next((one for one in _PUBLIC if name.startswith(one)), ""):
+    if prefix := public_prefix(name):
         yield f"what begins with {prefix} is built into pages that anyone can read, and this is a secret"
     content = value.reveal()
     if not is_text(content):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ciplug.values import is_text
+from ciplug_platforms.public import public_prefix
 from ciplug_platforms.render_api import is_name, is_provided
 
 if TYPE_CHECKING:
@@ -12,17 +13,6 @@ if TYPE_CHECKING:
 
     from ciplug.values import Secret, Variable
 
-_PUBLIC: Final = (
-    "EXPO_PUBLIC_",
-    "GATSBY_",
-    "NEXT_PUBLIC_",
-    "NUXT_PUBLIC_",
-    "PUBLIC_",
-    "REACT_APP_",
-    "STORYBOOK_",
-    "VITE_",
-    "VUE_APP_",
-)
 _LARGEST: Final = 128 * 1024
 _LARGEST_SUM: Final = 2 * 1024 * 1024
 """Bytes. Render names no limits; these are Linux's for one variable and, with its usual stack of 8 MiB, for all of a
@@ -45,8 +35,7 @@ def _reasons(name: str, value: Secret) -> Iterator[str]:
         yield "Render takes letters, digits, '_', '-' and '.', and no digit at the beginning"
     if is_provided(name):
         yield "Render provides this variable itself"
-    public = next((prefix for prefix in _PUBLIC if name.startswith(prefix)), None)
-    if public is not None:
+    if public := public_prefix(name):
         yield f"the prefix {public} makes a build publish it, and this is a secret"
     if _size(name, value) > _LARGEST:
         yield f"{_size(name, value)} bytes with its name, and a process takes {_LARGEST} at most"

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from ciplug.values import is_text
+from ciplug_platforms.public import public_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -33,22 +34,6 @@ _RESERVED: Final = frozenset(
 )
 """https://vercel.com/docs/environment-variables/reserved-environment-variables"""
 
-_PUBLIC: Final = (
-    "EXPO_PUBLIC_",
-    "GATSBY_",
-    "NEXT_PUBLIC_",
-    "NUXT_ENV_",
-    "NUXT_PUBLIC_",
-    "PUBLIC_",
-    "REACT_APP_",
-    "REDWOOD_ENV_",
-    "SANITY_STUDIO_",
-    "SNOWPACK_PUBLIC_",
-    "VITE_",
-    "VUE_APP_",
-)
-"""Names with which a framework writes the value into what browsers are sent."""
-
 
 def problems(wanted: Mapping[str, Secret], held: Sequence[Variable]) -> list[str]:
     """All of them, as ``NAME: why``; the sum of sizes is at least what it says, for some values cannot be read."""
@@ -72,8 +57,7 @@ def _problems(name: str, value: Secret) -> Iterator[str]:
         yield f"a name on Vercel has at most {_LONGEST_NAME} characters"
     if name in _RESERVED:
         yield "Vercel reserves this name"
-    prefix = next((each for each in _PUBLIC if name.startswith(each)), None)
-    if prefix is not None:
+    if prefix := public_prefix(name):
         yield f"names with {prefix} are built into what browsers are sent, and would publish the secret"
     if len(name.encode()) + len(value) > _MOST_BYTES:
         yield f"name and value have more than {_MOST_BYTES} bytes"
