@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -119,11 +119,12 @@ class Platform(Protocol):
         """Carry out `batch` in as few calls as the platform allows; every name in it comes back once, as it is done."""
 
 
+@runtime_checkable
 class Redeploys(Protocol):
-    """A platform whose new values arrive with a new deployment."""
+    """A target whose new values arrive with a new deployment; one without deployments of its own has no such method."""
 
     def redeploy(self) -> Iterator[Deployment]:
-        """Start one from what was deployed last, and how it goes, until it is ready or has failed."""
+        """Start one from what was deployed last, and how it goes whenever that changes, until it is ready or failed."""
 
 
 class Annotation(Protocol):
