@@ -127,6 +127,15 @@ class Redeploys(Protocol):
         """Start one from what was deployed last, and how it goes whenever that changes, until it is ready or failed."""
 
 
+@runtime_checkable
+class Queues(Protocol):
+    """A target on whose platform two writers at once are in each other's way."""
+
+    @property
+    def queue(self) -> str:
+        """What they share, in the platform's own ids: targets with the same one are written one after another."""
+
+
 class Annotation(Protocol):
     """How a CI host is told to show a message beside its log."""
 

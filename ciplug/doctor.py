@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from ciplug.hosts import Host
+    from ciplug.logins import LiveLogin
     from ciplug.manifest import JobGrant
-    from ciplug.pipeline import Delivery, LiveLogin, Steps
+    from ciplug.pipeline import Delivery, Steps
     from ciplug.values import Identity
     from ciplug.vault.client import VaultClient
     from ciplug.vault.inspect import Health

@@ -13,6 +13,7 @@ from ciplug.errors import CiplugError, Interrupted, LoginRejectedError
 from ciplug.fields import collect
 from ciplug.frozen import frozen
 from ciplug.identity import check_audience, check_only_if, evidence, resolve
+from ciplug.logins import LiveLogin, Recorder
 from ciplug.redact import forms, hideable
 from ciplug.values import Contents, IdToken
 
@@ -93,16 +94,28 @@ def deliver(steps: Steps, grant: JobGrant) -> Iterator[Delivery]:
     Static secrets only: the session is revoked before the block starts. Leased secrets live as long as their session,
     so it is revoked when the block ends, unless the block told the login to ``keep`` it and came to its end.
     """
+    with opened(steps, grant) as delivery:
+        if delivery.lease_seconds is None:
+            delivery.login.end()
+        yield delivery
+
+
+@contextmanager
+def opened(steps: Steps, grant: JobGrant) -> Iterator[Delivery]:
+    """The same, with the session alive for the length of the block, for whatever the block asks the vault itself."""
+    identity = identified(steps, grant)
+    with logged_in(steps, grant, identity) as login:
+        yield read(steps, grant, identity, login)
+
+
+def identified(steps: Steps, grant: JobGrant) -> Identity:
+    """A fresh identity that may use the grant's environment, as far as that can be said without the vault."""
     identity = resolve(steps.sources, steps.audience)
     claims = identity.claims if isinstance(identity, IdToken) else None
     if isinstance(identity, IdToken):
         check_audience(identity, steps.audience)
     check_only_if(claims, grant.environment.only_if, grant.environment.name)
-    with logged_in(steps, grant, identity) as login:
-        delivery = read(steps, grant, identity, login)
-        if delivery.lease_seconds is None:
-            login.end()
-        yield delivery
+    return identity
 
 
 @contextmanager
@@ -112,7 +125,7 @@ def logged_in(steps: Steps, grant: JobGrant, identity: Identity) -> Iterator[Liv
     From the login to the revocation a signal is remembered instead of raised: between the vault's answer and the line
     that keeps it, or at the gate of the cleanup, it would lose a live token.
     """
-    record = Recorder(steps, identity)
+    record = Recorder(steps.audit, lambda: steps.context(identity))
     with steps.signals.shielded(steps.hurry):
         login = LiveLogin(_log_in(steps, grant, identity, record), record, steps.warn)
         try:
@@ -151,63 +164,6 @@ def read(steps: Steps, grant: JobGrant, identity: Identity, login: LiveLogin) ->
     )
 
 
-class Recorder:
-    """Writes audit events in the context of this identity; gathers that context only when something is recorded."""
-
-    def __init__(self, steps: Steps, identity: Identity) -> None:
-        self._audit = steps.audit
-        self._context = steps.context(identity) if steps.audit.enabled else None
-
-    def __call__(self, *events: Mapping[str, Any]) -> None:
-        """Write `events`; ``AuditError`` where a required record cannot be."""
-        if self._context is not None:
-            self._audit.write(self._context, events)
-
-    def failure(self, error: BaseException, *events: Mapping[str, Any]) -> None:
-        """Record what did not succeed. The failure itself is already on its way out and comes first."""
-        outcome = error.cause if isinstance(error, CiplugError) else "interrupted"
-        try:
-            self(*({"outcome": outcome, **event} for event in events))
-        except CiplugError as err:
-            error.add_note(str(err))
-
-
-class LiveLogin:
-    """A session with its record, ended once. What cannot be ended is a warning with its remaining life."""
-
-    def __init__(self, session: VaultSession, record: Recorder, warn: Callable[[str], None]) -> None:
-        self.session = session
-        self.record = record
-        self.kept = False
-        self.failure: CiplugError | None = None
-        self._warn = warn
-        self._tried = False
-
-    def keep(self) -> None:
-        """Let the session outlive its block: someone else was told how to end it."""
-        self.kept = True
-
-    def end(self) -> None:
-        """Revoke the session, unless that was tried already or it is a person's own."""
-        if self._tried or not self.session.ours:
-            return
-        self._tried = True
-        outcome = "ok"
-        try:
-            self.session.revoke()
-        except CiplugError as err:
-            self._warn(str(err))
-            self.failure, outcome = err, err.cause
-        self.record({"event": "revoke", "outcome": outcome})
-
-    def end_behind(self, failure: BaseException) -> None:
-        """End it behind `failure`, which stays the one that is reported."""
-        try:
-            self.end()
-        except CiplugError as err:
-            failure.add_note(str(err))
-
-
 def _log_in(steps: Steps, grant: JobGrant, identity: Identity, record: Recorder) -> VaultSession:
     """The vault's session; a rejection says what the token has for the claims that the vault objects to."""
     try:
@@ -223,7 +179,11 @@ def _log_in(steps: Steps, grant: JobGrant, identity: Identity, record: Recorder)
 
 
 def _login_event(grant: JobGrant) -> dict[str, Any]:
-    return {"event": "login", "role": grant.role or ""}
+    return {"event": "login", "role": grant.role or "", **_target(grant)}
+
+
+def _target(grant: JobGrant) -> dict[str, str]:
+    return {"target": grant.target} if grant.target else {}
 
 
 def _outcome(found: Contents | MissingError) -> str:
@@ -237,6 +197,7 @@ def _read_event(grant: JobGrant, record: Record, found: Contents | MissingError 
         "record": str(record),
         "fields": sorted({"/".join(item.pointer) for item in wanted}),
         "names": [item.name for item in wanted],
+        **_target(grant),
     }
     if isinstance(found, Contents):
         event |= {"version": found.version, "vault": {"request_id": found.request_id}}

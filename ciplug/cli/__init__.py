@@ -22,6 +22,7 @@ COMMANDS = {
     "fetch": "hand the job's secrets to later steps",
     "revoke": "end what a fetch left open",
     "pull": "write an environment's secrets to a .env file, for a person",
+    "sync": "bring deploy platforms to what the vault holds",
     "check": "check the manifest, offline",
     "doctor": "find out why a job does not get its secrets",
     "demo": "see it all against a local OpenBao, with no account anywhere",
@@ -67,8 +68,9 @@ def group(ctx: click.Context, manifest: str | None) -> None:
     """One manifest, every pipeline: short-lived, per-job secrets from Vault or OpenBao.
 
     stdout is for data, stderr for people. Exit codes: 0 ok, 1 unforeseen, 2 usage or manifest, 3 identity, 4 vault
-    error, 5 vault not reachable, 6 denied, 7 secret missing, 8 not masked or handed over, 11 audit, 20 findings.
-    `run` passes on the command's status; its own failures are 125, 126 (not runnable) and 127 (not found).
+    error, 5 vault not reachable, 6 denied, 7 secret missing, 8 not masked or handed over, 9 platform refused, 10 sync
+    incomplete, 11 audit, 20 findings. `run` passes on the command's status; its own failures are 125, 126 (not
+    runnable) and 127 (not found).
     """
     ctx.obj.manifest = manifest or ""
 

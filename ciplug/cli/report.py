@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from ciplug.contracts import Annotation
     from ciplug.errors import CiplugError, Interrupted
+    from ciplug.redact import Form
 
 
 class Report:
@@ -21,10 +22,22 @@ class Report:
 
     def __init__(self, annotation: Annotation | None = None) -> None:
         self._annotation = annotation
+        self._clean: Callable[[str], str] = str
+
+    def hide(self, forms: Sequence[Form]) -> None:
+        """Mask `forms` in all that is said from now on: an adapter of somebody else's may put anything in an error."""
+        from ciplug.redact import LiteralKernel, redact
+
+        kernel = LiteralKernel(forms)
+        self._clean = lambda text: redact(text.encode("utf-8", "replace"), kernel).decode("utf-8", "replace")
+
+    def show(self, line: str) -> None:
+        """One line of data on stdout."""
+        click.echo(self._clean(line))
 
     def say(self, message: str) -> None:
         """One line on stderr."""
-        _write(f"ciplug: {one_line(message)}")
+        self._write(f"ciplug: {one_line(message)}")
 
     def warn(self, message: str) -> None:
         """A warning."""
@@ -83,15 +96,14 @@ class Report:
 
     def _annotate(self, level: str, title: str, message: str) -> None:
         if self._annotation is not None:
-            _write(self._annotation(level, title, one_line(message)))
+            self._write(self._annotation(level, title, one_line(message)))
 
-
-def _write(line: str) -> None:
-    """`line` on stderr. Where stderr is gone, nobody is there to be told, and that is no failure of its own."""
-    try:
-        click.echo(line, err=True)
-    except OSError:
-        sys.stderr = None  # what Python itself sets where there is no stderr
+    def _write(self, line: str) -> None:
+        """`line` on stderr. Where stderr is gone, nobody is there to be told, and that is no failure of its own."""
+        try:
+            click.echo(self._clean(line), err=True)
+        except OSError:
+            sys.stderr = None  # what Python itself sets where there is no stderr
 
 
 def one_line(text: str) -> str:

@@ -69,27 +69,41 @@ def open_task(
     command: str, invocation: Invocation, *, job: str | None, environment: str | None, whole: bool = False
 ) -> Iterator[Task]:
     """What `command` needs to work on one job; with `whole` and no job, on the whole catalogue of an environment."""
+
+    def granted(config: Settings, declared: Manifest, host: Host) -> list[JobGrant]:
+        chosen = environment or config.environment or None
+        if whole and not job:
+            return [manifest.grant_all(declared, chosen)]
+        return [manifest.grant(declared, _job(config, declared, host, job), chosen)]
+
+    with open_tasks(command, invocation, granted) as [task]:
+        yield task
+
+
+@contextmanager
+def open_tasks(
+    command: str, invocation: Invocation, granted: Callable[[Settings, Manifest, Host], Sequence[JobGrant]]
+) -> Iterator[list[Task]]:
+    """The same for each grant that `granted` chooses, all through one client of the vault."""
     config = settings.load(invocation.env, invocation.manifest)
     declared = manifest.load(config.manifest)
-    environment = environment or config.environment or None
     host = hosts.detect(config.env)
-    grant = (
-        manifest.grant_all(declared, environment)
-        if whole and not job
-        else manifest.grant(declared, _job(config, declared, host, job), environment)
-    )
+    grants = granted(config, declared, host)
     transport = _transport(config)
     client = _client(config, declared, transport, invocation.report)
     try:
-        yield Task(
-            settings=config,
-            manifest=declared,
-            grant=grant,
-            host=host,
-            steps=_steps(command, invocation, config, declared, host, grant, client),
-            client=client,
-            secret_zero=names(config.id_token_variable, declared.vault.audience),
-        )
+        yield [
+            Task(
+                settings=config,
+                manifest=declared,
+                grant=grant,
+                host=host,
+                steps=_steps(command, invocation, config, declared, host, grant, client),
+                client=client,
+                secret_zero=names(config.id_token_variable, declared.vault.audience),
+            )
+            for grant in grants
+        ]
     finally:
         transport.close()
 
@@ -135,7 +149,7 @@ def _sources(config: Settings, host: Host, invocation: Invocation) -> Sequence[I
     env = config.env
     return (
         GivenIdentity(env),
-        GitHubIdentity(env, lambda: Transport(proxies=_proxies(config)), sleep=invocation.signals.sleep),
+        GitHubIdentity(env, lambda: Transport(proxies=proxies(config)), sleep=invocation.signals.sleep),
         GitLabIdentity(env, config.id_token_variable),
         JenkinsIdentity(env, config.id_token_variable),
         PersonIdentity(env, ci=host.ci),
@@ -220,10 +234,11 @@ def _hurry(client: VaultClient) -> None:
 
 
 def _transport(config: Settings) -> Transport:
-    return Transport(tls=config.tls, proxies=_proxies(config))
+    return Transport(tls=config.tls, proxies=proxies(config))
 
 
-def _proxies(config: Settings) -> ProxySettings:
+def proxies(config: Settings) -> ProxySettings:
+    """The proxies that the environment names."""
     return ProxySettings.from_mapping(config.proxies)
 
 

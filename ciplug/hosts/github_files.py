@@ -61,12 +61,18 @@ def summary_page(env: Mapping[str, str]) -> tuple[str, ...]:
 
 def summary(job: str, environment: str, values: Iterable[Delivered]) -> bytes:
     """What was fetched, as Markdown: names, records, versions and owners, and no value."""
+    title = f"ciplug: secrets of job {job} in environment {environment}"
+    return table(title, ("name", "record", "version", "owner", "as"), map(_about, values))
+
+
+def table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
+    """A heading with a table below it, as Markdown; no text of it is taken for markup."""
     lines = [
-        f"### {_cell(f'ciplug: secrets of job {job} in environment {environment}')}",
+        f"### {_cell(title)}",
         "",
-        _row(("name", "record", "version", "owner", "as")),
-        _row(["---"] * 5),
-        *(_row(map(_cell, _about(item))) for item in values),
+        _row(header),
+        _row(["---"] * len(header)),
+        *(_row(map(_cell, row)) for row in rows),
     ]
     return "\n".join((*lines, "", "")).encode()
 

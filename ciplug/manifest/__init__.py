@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ciplug.manifest.address import address_problem
-from ciplug.manifest.grant import JobGrant, grant, grant_all
+from ciplug.manifest.grant import JobGrant, grant, grant_all, grant_target
 from ciplug.manifest.model import MAX_DEADLINE, Environment, Job, Manifest, Project, SecretSpec, Target, Vault
 from ciplug.manifest.names import name_problem
 from ciplug.manifest.parse import load, parse
@@ -29,6 +29,7 @@ __all__ = [
     "address_problem",
     "grant",
     "grant_all",
+    "grant_target",
     "load",
     "name_problem",
     "parse",

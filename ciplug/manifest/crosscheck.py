@@ -65,6 +65,10 @@ def _check_targets(manifest: Manifest, findings: Findings) -> None:
         at = ("targets", target.name)
         _check_environment(manifest, findings, target.environment, (*at, "environment"))
         _check_secrets(manifest, findings, (*at, "secrets"), target.secrets, (target.environment,))
+        for index, name in enumerate(target.secrets):
+            if name in manifest.secrets and manifest.secrets[name].as_file:
+                message = f"{quoted(name)} is handed over as a file, and a deploy platform has variables only"
+                findings.add((*at, "secrets", index), message)
 
 
 def _check_environment(manifest: Manifest, findings: Findings, name: str, at: KeyPath) -> None:

@@ -18,12 +18,16 @@ if TYPE_CHECKING:
 
 @frozen
 class JobGrant:
-    """Who reads what, where. `job` and `role` are ``None`` for a person, who reads as themselves."""
+    """Who reads what, where. `job` and `role` are ``None`` for a person, who reads as themselves.
+
+    For a target of a sync `target` is its name, `job` is ``None``, and the first grant is the platform's token.
+    """
 
     job: str | None
     environment: Environment
     role: str | None
     grants: tuple[Grant, ...]
+    target: str = ""
 
 
 def grant(manifest: Manifest, job: str, environment: str | None = None) -> JobGrant:
@@ -51,6 +55,27 @@ def grant_all(manifest: Manifest, environment: str | None = None) -> JobGrant:
         environment=manifest.environments[chosen],
         role=None,
         grants=_grants(manifest, chosen, manifest.secrets),
+    )
+
+
+def grant_target(manifest: Manifest, name: str) -> JobGrant:
+    """What a sync of the target called `name` reads: the platform's token, then the target's secrets."""
+    found = manifest.targets.get(name)
+    if found is None:
+        raise _unknown("target", name, manifest.targets, manifest.source)
+    environment = manifest.environments[found.environment]
+    token = Grant(
+        # No variable can have this name, so that no secret can be mistaken for the token.
+        name=f"targets.{name}.token",
+        record=resolve(found.token, manifest.vault, environment),
+        pointer=found.token.pointer,
+    )
+    return JobGrant(
+        job=None,
+        environment=environment,
+        role=found.role,
+        grants=(token, *_grants(manifest, found.environment, found.secrets)),
+        target=name,
     )
 
 

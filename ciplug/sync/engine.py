@@ -1,22 +1,24 @@
 """One target, brought to what the manifest and the vault say: survey, apply, verify; the ledger before and after.
 
 Whatever ends it in between, the ledger has named every variable that may have been written by then, so that the next
-run knows it as owned and finishes.
+run knows it as owned and finishes. Nothing here prints, and nothing knows of other targets.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from contextlib import contextmanager
+from dataclasses import field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
+from ciplug.errors import CiplugError
 from ciplug.frozen import frozen
 from ciplug.sync.ledger import Entry, Ledger, fingerprint
 from ciplug.sync.plan import WRITES, Change, Target, plan, unsure
 from ciplug.values import Batch, Variable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
     from ciplug.contracts import Platform
@@ -24,13 +26,20 @@ if TYPE_CHECKING:
 
 
 class Keeps(Protocol):
-    """Where the ledger is kept; ``ciplug.sync.store.LedgerStore``."""
+    """Where the ledger is kept; ``ciplug.sync.store`` has them."""
+
+    @property
+    def blind(self) -> str:
+        """Why no ledger can be kept; empty where one is."""
 
     def read(self, place: str) -> Ledger:
         """The ledger as it stands."""
 
     def hold(self, ledger: Ledger) -> None:
         """Write it, and that this sync is at work."""
+
+    def renew(self) -> None:
+        """Say again that it is, once the last time is a while ago."""
 
     def release(self, ledger: Ledger) -> None:
         """Write it as the end of this sync."""
@@ -51,10 +60,14 @@ class Survey:
 
 @frozen
 class Outcome:
-    """What became of a survey. `failed` has the reason by name; `done` are changes that the platform confirmed."""
+    """What became of a survey. `failed` has the reason by name; `done` are changes that the platform confirmed.
 
-    done: tuple[Change, ...]
-    failed: Mapping[str, str]
+    `errors` are what ended it early, and what kept the ledger from being written.
+    """
+
+    done: tuple[Change, ...] = ()
+    failed: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    errors: tuple[CiplugError, ...] = ()
 
 
 def survey(
@@ -72,6 +85,7 @@ def survey(
         held={variable.name: variable for variable in platform.read()},
         ledger=ledger,
         fingerprint=lambda name, value: fingerprint(key, platform.place, name, value),
+        blind=keeper.blind,
     )
     if asked := unsure(target):
         known = {variable.name: replace(variable, value=platform.value(variable)) for variable in asked}
@@ -86,23 +100,23 @@ def survey(
 def carry_out(found: Survey, platform: Platform, keeper: Keeps, tell: Callable[[Result], None]) -> Outcome:
     """Do what the survey says; `tell` hears of every variable as it is done.
 
-    Nothing is written, neither there nor to the ledger, where nothing differs. An exception of the platform's is passed
-    on with what was done until then in the ledger.
+    Nothing is written, neither there nor to the ledger, where nothing differs. Raises only what keeps it from
+    beginning (``SyncError`` while another sync is at work); what ends it later is in the outcome.
     """
     work = {change.name: change for change in found.changes if change.applies}
     if not work:
         if found.before != found.target.ledger:
             keeper.release(found.before)
-        return Outcome(done=(), failed=MappingProxyType({}))
+        return Outcome()
     run = _Run(found, platform, work)
     keeper.hold(run.announced())
     try:
-        for result in platform.apply(run.batch()):
-            run.note(result)
-            tell(result)
-        run.verify()
+        with run.errors_noted():
+            run.apply(tell, keeper)
+            run.verify()
     finally:
-        keeper.release(run.ledger())
+        with run.errors_noted():
+            keeper.release(run.ledger())
     return run.outcome()
 
 
@@ -116,8 +130,24 @@ class _Run:
         self._results: dict[str, Result] = {}
         self._seen: dict[str, Variable] = {}
         self._failed: dict[str, str] = {}
+        self._errors: list[CiplugError] = []
 
-    def batch(self) -> Batch:
+    @contextmanager
+    def errors_noted(self) -> Iterator[None]:
+        """A block of which an error is part of the outcome."""
+        try:
+            yield
+        except CiplugError as err:
+            self._errors.append(err)
+
+    def apply(self, tell: Callable[[Result], None], keeper: Keeps) -> None:
+        """Carry out the batch."""
+        for result in self._platform.apply(self._batch()):
+            self._note(result)
+            tell(result)
+            keeper.renew()
+
+    def _batch(self) -> Batch:
         target = self._found.target
         return Batch(
             held=tuple(target.held.values()),
@@ -129,9 +159,10 @@ class _Run:
     def announced(self) -> Ledger:
         """The ledger with everything that is about to be touched as owned, and nothing known of its value."""
         pending = dict.fromkeys(self._work, Entry())
-        return replace(self._found.before, entries={**self._found.before.entries, **pending})
+        entries = {**self._found.before.entries, **pending}
+        return replace(self._found.before, entries=entries, undeployed=True)
 
-    def note(self, result: Result) -> None:
+    def _note(self, result: Result) -> None:
         self._results[result.name] = result
         if result.problem:
             self._failed[result.name] = result.problem
@@ -142,34 +173,46 @@ class _Run:
         """Read back what the platform's answers have not shown, and compare what can be compared."""
         written = {name for name in self._work if self._wrote(name)}
         if written - self._seen.keys():
-            self._seen |= {each.name: each for each in self._platform.read()}
+            there = {each.name: each for each in self._platform.read()}
+            self._seen |= there
+            self._failed |= {
+                name: "it is still there after it was deleted" for name in self._deleted() if name in there
+            }
         for name in written:
             seen = self._seen.get(name)
             if seen is None:
                 self._failed[name] = "it is not there after it was written"
             elif seen.value is not None and seen.value != self._found.target.wanted[name]:
                 self._failed[name] = "it has another value after it was written"
-        for name in self._work.keys() - self._results.keys():
-            self._failed[name] = "the platform said nothing of it"
+
+    def _deleted(self) -> set[str]:
+        return {
+            name for name, result in self._results.items() if not result.problem and self._work[name].kind not in WRITES
+        }
 
     def ledger(self) -> Ledger:
         """What is owned now. What may or may not have been written stays owned, without a fingerprint."""
         entries = dict(self.announced().entries)
         for name, result in self._results.items():
             change = self._work[name]
-            deleted = change.kind == "delete" and not result.problem
+            deleted = change.kind == "delete" and name not in self._failed
             never_made = change.kind == "create" and result.problem and name not in self._found.before.entries
             if deleted or never_made:
                 del entries[name]
             elif self._wrote(name) and name not in self._failed and name in self._seen:
                 entries[name] = _entry(self._found.target, name, self._seen[name])
-        return replace(self._found.before, entries=entries)
+        return replace(self._found.before, entries=entries, undeployed=True)
 
     def outcome(self) -> Outcome:
-        done = tuple(
-            change for name, change in self._work.items() if name in self._results and name not in self._failed
-        )
-        return Outcome(done=done, failed=MappingProxyType(dict(sorted(self._failed.items()))))
+        """What is known once it has ended, in whatever way."""
+        failed = dict(self._failed)
+        for name, change in self._work.items():
+            if name not in self._results:
+                failed[name] = "no answer has said that it was done"
+            elif name not in failed and change.kind in WRITES and name not in self._seen:
+                failed[name] = "it was written, and not read back"
+        done = tuple(change for name, change in self._work.items() if name not in failed)
+        return Outcome(done=done, failed=MappingProxyType(dict(sorted(failed.items()))), errors=tuple(self._errors))
 
     def _wrote(self, name: str) -> bool:
         result = self._results.get(name)

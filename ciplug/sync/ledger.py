@@ -40,11 +40,13 @@ class Ledger:
     """Owned variables by name. `place` is where they are: another project's variables are none of this ledger's.
 
     While a sync is at work, `holder` says which, and `until` (epoch seconds) for how long it may be believed to be.
+    `undeployed`: values were written, and no redeploy of ciplug's has succeeded since.
     """
 
     place: str = ""
     holder: str = ""
     until: float = 0.0
+    undeployed: bool = False
     entries: Mapping[str, Entry] = field(default_factory=lambda: MappingProxyType({}))
 
 
@@ -59,6 +61,7 @@ def dump(ledger: Ledger) -> dict[str, Any]:
         "place": ledger.place,
         "holder": ledger.holder,
         "until": ledger.until,
+        "undeployed": ledger.undeployed,
         "variables": json.dumps(entries),
     }
 
@@ -75,6 +78,7 @@ def load(data: Mapping[str, Any]) -> Ledger:
             place=_text(data["place"]),
             holder=_text(data["holder"]),
             until=float(data["until"]),
+            undeployed=bool(data["undeployed"]),
             entries=MappingProxyType(entries),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as err:

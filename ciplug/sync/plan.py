@@ -43,12 +43,16 @@ class Change:
 
 @frozen
 class Target:
-    """What a plan is made from. `held` and `ledger` are of the same place; `fingerprint` is of a name and its value."""
+    """What a plan is made from. `held` and `ledger` are of the same place; `fingerprint` is of a name and its value.
+
+    `blind` says why there is no ledger, where there can be none: then nobody knows what ciplug made.
+    """
 
     wanted: Mapping[str, Secret]
     held: Mapping[str, Variable]
     ledger: Ledger
     fingerprint: Callable[[str, Secret], str]
+    blind: str = ""
 
 
 def unsure(target: Target) -> list[Variable]:
@@ -91,7 +95,9 @@ def _wanted(target: Target, name: str, value: Secret, adopt: AbstractSet[str]) -
     if held.reserved:
         return Change(kind="foreign", name=name, reason=held.reserved, held=held)
     if entry is None and name not in adopt:
-        reason = "it exists, and ciplug did not make it"
+        if target.blind and held.value == value and not held.misfit:
+            return Change(kind="keep", name=name, reason="as it is to be", held=held)
+        reason = f"it exists, and ciplug {'cannot know whether it made it' if target.blind else 'did not make it'}"
         return Change(kind="foreign", name=name, reason=reason, needs=f"--adopt {name}", held=held)
     if held.misfit:
         return Change(kind="replace", name=name, reason=held.misfit, held=held)

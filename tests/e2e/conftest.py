@@ -20,6 +20,7 @@ from tests.e2e.postgres import Postgres
 from tests.e2e.project import lease_logins, new_project
 from tests.e2e.published import published
 from tests.e2e.runner_step import new_step
+from tests.e2e.sync_world import sync_world
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from tests.e2e.project import Project
     from tests.e2e.runner_step import Step
+    from tests.e2e.sync_world import World
 
 
 class Trust(NamedTuple):
@@ -193,3 +195,9 @@ def cached(step: Step) -> Step:
     """A step on a runner that has ciplug in its tool cache, and has no index to get it from."""
     shutil.copytree(published().tool_cache, step.env["RUNNER_TOOL_CACHE"], symlinks=True, dirs_exist_ok=True)
     return step._replace(env=step.env | {"PIP_FIND_LINKS": step.env["RUNNER_TEMP"]})
+
+
+@pytest.fixture
+def world(project: Project) -> Iterator[World]:
+    with sync_world(project) as world:
+        yield world

@@ -9,7 +9,7 @@ import pytest
 
 from ciplug.errors import DeniedError, LedgerError, SyncError
 from ciplug.sync.ledger import Entry, Ledger
-from ciplug.sync.store import HOLD_SECONDS, LedgerStore
+from ciplug.sync.store import HOLD_SECONDS, LedgerStore, Records
 from ciplug.vault.admin import Admin
 
 if TYPE_CHECKING:
@@ -32,8 +32,12 @@ def clock() -> Clock:
     return Clock()
 
 
+def records(project: Project) -> Records:
+    return Records(mount=project.kv_mount, path="app/prod", target="web")
+
+
 def store(project: Project, clock: Clock, holder: str = "run 1") -> LedgerStore:
-    return LedgerStore(project.admin.kv, project.kv_mount, "app/prod", "web", holder=holder, wall_clock=clock)
+    return LedgerStore(project.admin.kv, records(project), holder=holder, wall_clock=clock)
 
 
 def test_what_is_released_is_read_again(project: Project, clock: Clock) -> None:
@@ -114,6 +118,6 @@ def test_a_key_that_was_damaged_is_refused(project: Project, clock: Clock, data:
 def test_without_the_right_to_it_the_vault_s_refusal_is_told(project: Project, bao: OpenBao, clock: Clock) -> None:
     token = project.admin.create_token(policies=["default"])
     with Admin(bao.address, token) as limited:
-        kept = LedgerStore(limited.kv, project.kv_mount, "app/prod", "web", holder="run 1", wall_clock=clock)
+        kept = LedgerStore(limited.kv, records(project), holder="run 1", wall_clock=clock)
         with pytest.raises(DeniedError):
             kept.read("prj_1")

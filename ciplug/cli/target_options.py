@@ -1,0 +1,62 @@
+"""Whether the options of targets are right, which their adapters know, asked before anybody is asked for anything."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ciplug import registry
+from ciplug.errors import CiplugError, UsageError
+from ciplug.manifest import address_problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from ciplug.contracts import Requests
+    from ciplug.manifest import Target
+    from ciplug.values import Reply
+
+
+def refuse_unfit(targets: Iterable[Target]) -> None:
+    """``UsageError`` with all that is wrong with the options of `targets`."""
+    problems: list[tuple[str, str]] = []
+    for target in targets:
+        try:
+            registry.find(target.platform)(target.options, _unconnected, _no_wait)
+        except UsageError as err:
+            problems.append((f"targets.{target.name}: {err}", err.hint))
+    if problems:
+        raise UsageError("\n".join(text for text, _ in problems), hint=problems[0][1])
+
+
+class _Unconnected:
+    """In the place of a client while options are checked, which asks the platform nothing."""
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        document: object = None,
+        repeatable: bool = True,
+    ) -> Reply:
+        del query, document, repeatable
+        raise CiplugError(f"an adapter asked its platform before it was used: {method} {path}")
+
+
+def _unconnected(
+    label: str,
+    base: str,
+    *,
+    header: str = "Authorization",
+    scheme: str = "Bearer ",
+    reset: Callable[[Any], float | None] | None = None,
+) -> Requests:
+    del header, scheme, reset
+    if problem := address_problem(base):
+        raise UsageError(f"{label}: option api_url {problem}", hint="leave it out, or give the vendor's own address")
+    return _Unconnected()
+
+
+def _no_wait(_seconds: float) -> None:
+    """Nothing is waited for while options are checked."""

@@ -1,0 +1,48 @@
+"""The time one target's sync has: a deadline for all its requests, and pauses that end with it or with a signal."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+from ciplug.errors import PlatformError
+from ciplug.net.deadline import Deadline
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_SLICE: Final = 10.0
+"""Seconds of a pause after which the sync is heard of again."""
+
+
+class Pace:
+    """`seconds` from now on. `beat` is called in between during long pauses, so that nobody thinks this sync dead."""
+
+    def __init__(
+        self, seconds: float, *, beat: Callable[[], None] | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.deadline = Deadline(seconds, clock=clock)
+        self._beat = beat or (lambda: None)
+        self._clock = clock
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep, but not past the deadline, and not once ``end`` is called."""
+        until = self._clock() + seconds
+        while (left := until - self._clock()) > 0 and not self.deadline.expired:
+            self.deadline.sleep(min(left, _SLICE))
+            self._beat()
+
+    def wait(self, seconds: float) -> None:
+        """The same for whoever asks again and again: ``PlatformError`` once there is no time left to do so."""
+        self.sleep(seconds)
+        if self.deadline.cancelled:
+            raise PlatformError("it was interrupted", hint="run it again: it goes on where this has ended")
+        if self.deadline.expired:
+            raise PlatformError(
+                f"it did not end within {self.deadline.seconds:.0f} s",
+                hint="run it again, or give it a longer --deadline",
+            )
+
+    def end(self) -> None:
+        """No request is begun any more, and no pause goes on. May be called by any thread."""
+        self.deadline.cancel()
