@@ -9,7 +9,7 @@ from ciplug.errors import PlatformError
 from ciplug.frozen import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from ciplug.contracts import Requests
     from ciplug.values import Reply
@@ -33,7 +33,11 @@ MORE: Final = """query ($project: String!, $environment: String!, $after: String
 }"""
 """A further page of the sealed flags, which are those of all services of the environment."""
 
-WRITE: Final = "mutation ($input: VariableCollectionUpsertInput!) { variableCollectionUpsert(input: $input) }"
+UPSERT: Final = "upsert"
+"""The alias of the upsert among changes."""
+
+NOT_DONE: Final = "the platform answered that it was not done"
+"""What it means where a mutation is answered without an error, and not with ``true``."""
 
 REDEPLOY: Final = """mutation ($environment: String!, $service: String!) {
   serviceInstanceRedeploy(environmentId: $environment, serviceId: $service)
@@ -44,10 +48,14 @@ NEWEST: Final = """query ($input: DeploymentListInput!) {
 }"""
 
 
-def deletes(count: int) -> str:
-    """The document of `count` deletes, carried out in order; the input of each is a variable: ``$d0``, ``$d1`` …"""
-    declared = ", ".join(f"$d{index}: VariableDeleteInput!" for index in range(count))
-    fields = " ".join(f"d{index}: variableDelete(input: $d{index})" for index in range(count))
+def changes(aliases: Iterable[str]) -> str:
+    """The document of the changes of these `aliases`, carried out in order: ``upsert`` writes, any other is a delete.
+
+    The input of each is the variable of that name: ``$upsert``, ``$d0``, ``$d1`` …
+    """
+    kinds = {alias: "variableCollectionUpsert" if alias == UPSERT else "variableDelete" for alias in aliases}
+    declared = ", ".join(f"${alias}: {kind[0].upper()}{kind[1:]}Input!" for alias, kind in kinds.items())
+    fields = " ".join(f"{alias}: {kind}(input: ${alias})" for alias, kind in kinds.items())
     return f"mutation ({declared}) {{ {fields} }}"
 
 

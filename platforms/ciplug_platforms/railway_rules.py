@@ -38,6 +38,12 @@ class Options:
     references: bool = False
     api_url: str = API_URL
 
+    @property
+    def where(self) -> dict[str, str]:
+        """How the inputs of the API say it. Without a service the key is left out, not null."""
+        service = {"serviceId": self.service} if self.service else {}
+        return {"projectId": self.project, "environmentId": self.environment, **service}
+
 
 def parsed(options: Mapping[str, Any]) -> Options:
     """`options`, if they are right; ``UsageError`` with everything that is wrong with them."""

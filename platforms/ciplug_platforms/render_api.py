@@ -107,7 +107,28 @@ def identifier(entry: Any, doing: str) -> str:
     return found
 
 
-def variable(entry: Any, doing: str) -> Variable:
+def variables(entries: Any, doing: str) -> dict[str, Variable]:
+    """What a list of keys and values has, by name: a page that shifted while it was read may show one twice."""
+    if not isinstance(entries, list):
+        raise malformed(doing)
+    return {found.name: found for found in (_variable(each, doing) for each in entries)}
+
+
+def shown(document: Any) -> dict[str, Variable]:
+    """The variables in the answer to a write, by name: all of a service or group, or the one written.
+
+    Empty where the answer is not what Render's API describes: the write was carried out all the same.
+    """
+    doing = "writing"
+    try:
+        if isinstance(document, list):
+            return variables([each["envVar"] for each in items(document, "envVar", doing)], doing)
+        return variables(document.get("envVars", [document]) if isinstance(document, dict) else None, doing)
+    except PlatformError:
+        return {}
+
+
+def _variable(entry: Any, doing: str) -> Variable:
     """One that Render shows with its key and its value; all of them are readable."""
     key, value = (entry.get("key"), entry.get("value")) if isinstance(entry, dict) else (None, None)
     if not (isinstance(key, str) and isinstance(value, str)):

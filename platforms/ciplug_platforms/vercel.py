@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 def create(options: Mapping[str, Any], connect: Connects, wait: Callable[[float], None]) -> Platform:
     """The target that `options` name; ``UsageError`` says all that is wrong with them."""
-    return Vercel(vercel_options.parsed(options), connect, wait)
+    chosen = vercel_options.parsed(options)
+    kind = Vercel if chosen.target == "development" else Deployed
+    return kind(chosen, connect, wait)
 
 
 class Vercel:
@@ -70,6 +72,10 @@ class Vercel:
             deleted=self._deleted,
             wait=self._wait,
         ).results()
+
+
+class Deployed(Vercel):
+    """Any environment but ``development``, whose variables no deployment uses."""
 
     def redeploy(self) -> Iterator[Deployment]:
         """Deploy again what was deployed last, and tell how it goes."""

@@ -32,30 +32,27 @@ _STATES: Final[Mapping[str, State]] = {
 
 
 def redeploy(api: Api, options: Options, wait: Callable[[float], None]) -> Iterator[Deployment]:
-    """Start it, and tell after every poll how it stands, until it is ready or has failed."""
+    """Start it, and tell how it stands whenever that changes, until it is ready or has failed."""
     last = _last(api, options)
     found = api.deploy(_body(last, options))
-    waited = 0.0
-    while True:
-        progress = _progress(found)
-        yield progress
-        if progress.state in {"ready", "failed"}:
+    told: Deployment | None = None
+    for _ in range(int(_MOST_SECONDS / _POLL_SECONDS)):
+        now = _progress(found)
+        if now != told:
+            yield now
+        if now.state in {"ready", "failed"}:
             return
-        if waited >= _MOST_SECONDS:
-            raise PlatformError(
-                f"Vercel: the deployment is not ready after {waited:.0f} s", hint=f"look at it: {progress.address}"
-            )
+        told = now
         wait(_POLL_SECONDS)
-        waited += _POLL_SECONDS
         found = api.deployment(str(found.get("id", "")))
+    raise PlatformError(
+        f"Vercel: the deployment is not ready after {_MOST_SECONDS:.0f} s",
+        hint=f"look at it: {_progress(found).address}",
+    )
 
 
 def _last(api: Api, options: Options) -> Mapping[str, Any]:
     """The newest deployment that is ready at our place."""
-    if options.target == "development":
-        raise PlatformError(
-            "Vercel: development variables are used by no deployment", hint="leave out --redeploy for this target"
-        )
     query = {"target": options.target} if options.target else {}
     if options.git_branch:
         query["branch"] = options.git_branch

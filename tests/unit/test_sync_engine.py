@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from ciplug.errors import PlatformError
 from ciplug.sync.engine import carry_out, survey
-from ciplug.sync.ledger import Ledger
+from ciplug.sync.ledger import Entry, Ledger, fingerprint
+from ciplug.sync.store import NoLedger
 from ciplug.values import Result, Secret, Variable
 from tests.leaks import assert_no_leak
 
@@ -31,7 +32,8 @@ class Died(BaseException):
 class Memory:
     """A platform: values by name with a stamp for each write. `shows` says whether it gives values back.
 
-    It dies after `dies_after` calls, a variable's write being one, and `refuses` names.
+    It dies after `dies_after` calls, a variable's write being one, and `refuses` names. `misfits` have to be deleted
+    before they can be written.
     """
 
     place = PLACE
@@ -46,6 +48,7 @@ class Memory:
         self.dies_after: int | None = None
         self.keeper: Keeper | None = None
         self.refuses: set[str] = set()
+        self.misfits: set[str] = set()
 
     def _call(self, what: str) -> None:
         if self.dies_after is not None and len(self.calls) >= self.dies_after:
@@ -56,7 +59,8 @@ class Memory:
 
     def _variable(self, name: str) -> Variable:
         value = Secret(self.values[name]) if self.shows else None
-        return Variable(name=name, id=f"id-{name}", value=value, stamp=str(self.stamps[name]))
+        misfit = "of another type" if name in self.misfits else ""
+        return Variable(name=name, id=f"id-{name}", value=value, stamp=str(self.stamps[name]), misfit=misfit)
 
     def read(self) -> Sequence[Variable]:
         self._call("read")
@@ -73,6 +77,11 @@ class Memory:
             if name in self.refuses:
                 yield Result(name=name, problem="refused")
                 continue
+            if name in self.misfits:
+                assert name in batch.replaced
+                self._call(f"delete {name}")
+                self.misfits.discard(name)
+                del self.values[name]
             self._call(f"write {name}")
             self.put(name, value.reveal().decode())
             yield Result(name=name, seen=self._variable(name) if self.echoes else None)
@@ -115,7 +124,7 @@ class Keeper:
 
 def sync(
     platform: Memory,
-    keeper: Keeper,
+    keeper: Keeper | NoLedger,
     wanted: Mapping[str, str],
     *,
     prune: bool = False,
@@ -284,3 +293,78 @@ def test_after_a_death_at_any_call_the_next_run_finishes_and_nothing_foreign_has
     assert all(platform.values[name] == value for name, value in second.items() if name not in theirs)
     if prune:
         assert platform.values.keys() == theirs.keys() | second.keys()
+
+
+@st.composite
+def entries(draw: st.DrawFn) -> dict[str, Entry]:
+    """What some ledger says of some names: true, outdated, or written by a sync that died in the middle."""
+    keeper = Keeper()
+    found = {}
+    for name in draw(st.sets(st.sampled_from("ABCD"))):
+        value = Secret(draw(st.sampled_from(["1", "2", "3"])))
+        mark = draw(st.sampled_from(["", fingerprint(keeper.key(), PLACE, name, value)]))
+        stamp = draw(st.sampled_from(["", "0", "1", "99"]))
+        found[name] = Entry(id=draw(st.sampled_from(["", f"id-{name}", "id-other"])), fingerprint=mark, stamp=stamp)
+    return found
+
+
+@settings(max_examples=400)
+@given(
+    state=tables(),
+    misfits=st.sets(st.sampled_from("ABCD")),
+    ledger=entries(),
+    wanted=tables(),
+    adopt=st.frozensets(st.sampled_from("ABCD")),
+    shows=st.booleans(),
+    echoes=st.booleans(),
+    prune=st.booleans(),
+    dies_after=st.integers(0, 12),
+)
+def test_from_any_state_and_any_ledger_a_sync_ends_where_it_should(
+    state: dict[str, str],
+    misfits: set[str],
+    ledger: dict[str, Entry],
+    wanted: dict[str, str],
+    adopt: frozenset[str],
+    shows: bool,
+    echoes: bool,
+    prune: bool,
+    dies_after: int,
+) -> None:
+    platform, keeper = Memory(state, shows=shows, echoes=echoes), Keeper()
+    platform.misfits = misfits & state.keys()
+    keeper.ledger = Ledger(place=PLACE, entries=ledger)
+    foreign = {name: value for name, value in state.items() if name not in ledger.keys() | (adopt & wanted.keys())}
+
+    platform.dies_after, platform.keeper = dies_after, keeper
+    with suppress(Died):
+        sync(platform, keeper, wanted, prune=prune, adopt=adopt)
+    platform.dies_after, keeper.dead = None, False
+    last = sync(platform, keeper, wanted, prune=prune, adopt=adopt)
+    writes = platform.writes
+
+    assert not last.failed
+    # A write-only value that the ledger knows nothing true of can be wrong only if id, stamp and fingerprint all match.
+    mine = {name: value for name, value in wanted.items() if name not in foreign}
+    assert {name: platform.values[name] for name in foreign} == foreign
+    if shows:
+        assert {name: platform.values[name] for name in mine} == mine
+    assert mine.keys() <= platform.values.keys()
+    if prune:
+        assert platform.values.keys() == foreign.keys() | mine.keys()
+    sync(platform, keeper, wanted, prune=prune, adopt=adopt)
+    assert platform.writes == writes
+
+
+@settings(max_examples=200)
+@given(state=tables(), wanted=tables(), adopt=st.frozensets(st.sampled_from("ABCD")), shows=st.booleans())
+def test_without_a_ledger_nothing_is_lost_and_nothing_of_others_is_touched(
+    state: dict[str, str], wanted: dict[str, str], adopt: frozenset[str], shows: bool
+) -> None:
+    platform, keeper = Memory(state, shows=shows), NoLedger("the role may not write it")
+    sync(platform, keeper, wanted, prune=True, adopt=adopt)
+    expected = state | {name: value for name, value in wanted.items() if name not in state or name in adopt}
+    assert platform.values == expected
+    changes = survey(platform, {name: Secret(value) for name, value in wanted.items()}, keeper, prune=True).changes
+    as_it_is = {change.name for change in changes if change.kind == "keep"}
+    assert as_it_is == ({name for name, value in wanted.items() if expected[name] == value} if shows else set())
