@@ -8,48 +8,58 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 from ciplug.errors import DeniedError
+from ciplug.net.transport import Transport
 from ciplug.values import Secret
 from ciplug.vault.admin_auth import JwtAdmin
 from ciplug.vault.admin_database import DatabaseAdmin
 from ciplug.vault.admin_kv import KvAdmin
-from ciplug.vault.admin_route import route
+from ciplug.vault.admin_route import field, route
+from ciplug.vault.client import VaultClient
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
     from types import TracebackType
+
+    from ciplug.net.deadline import Deadline
+    from ciplug.net.proxy import ProxySettings
+    from ciplug.net.tls import TlsSettings
 
 
 class Admin:
     """A vault as an administrator sees it, with `kv`, `jwt` and `database` for the areas of those names.
 
-    `ca_file` holds the PEM certificates to trust instead of the system's; `timeout` is in seconds, for each call.
-    Proxies and trust stores that the process environment names are not used. Every verb raises what
-    `ciplug.vault.admin_route.route` says.
+    `addresses` are those of one vault; the one that answered last is asked first. `tls` and `proxies` say how they are
+    reached: what the process environment says of either is not used. `transport` is one to share instead, which stays
+    open. An attempt takes at most `timeout` seconds; each call makes one attempt at each address, and with a
+    `deadline` as many as there is time for, where a failure may pass and nothing can happen twice. Every verb raises
+    what `ciplug.vault.admin_route.route` says.
     """
 
     def __init__(
         self,
-        address: str,
+        addresses: str | Sequence[str],
         token: Secret,
         namespace: str | None = None,
         *,
-        ca_file: Path | None = None,
+        tls: TlsSettings | None = None,
+        proxies: ProxySettings | None = None,
+        transport: Transport | None = None,
         timeout: float = 10.0,
+        deadline: Deadline | None = None,
     ) -> None:
         import hvac
-        import requests
 
-        self._session = requests.Session()
-        self._session.trust_env = False
-        self._session.verify = True if ca_file is None else str(ca_file)
-        self._client: Any = hvac.Client(
-            url=address,
-            token=token.reveal().decode(),
-            namespace=namespace,
-            timeout=timeout,
-            session=self._session,
-        )
+        from ciplug.vault.admin_session import BASE, open_session
+
+        if transport is not None and (tls or proxies):
+            raise TypeError("a transport that is shared has its own tls and proxies")
+        self._shared = transport is not None
+        self._transport = transport or Transport(tls=tls, proxies=proxies, attempt_seconds=timeout)
+        listed = [addresses] if isinstance(addresses, str) else addresses
+        vault = VaultClient(listed, transport=self._transport, namespace=namespace or "")
+        self._session = open_session(vault, token, seconds=timeout, deadline=deadline)
+        # NOTE: without a token; for None, hvac would look for one in the environment and in the home directory.
+        self._client: Any = hvac.Client(url=BASE, token="", namespace=vault.namespace or None, session=self._session)
         self.kv = KvAdmin(self._client)
         self.jwt = JwtAdmin(self._client)
         self.database = DatabaseAdmin(self._client)
@@ -65,6 +75,8 @@ class Admin:
     def close(self) -> None:
         """Close the connections to the vault. The token is the caller's and stays valid."""
         self._session.close()
+        if not self._shared:
+            self._transport.close()
 
     def write_policy(self, name: str, hcl: str) -> None:
         """Create or replace an ACL policy (``PUT /v1/sys/policies/acl/{name}``)."""
@@ -112,15 +124,17 @@ class Admin:
 
     def create_token(self, *, policies: Sequence[str], ttl: str = "5m") -> Secret:
         """A new service token with these policies, as a person would get one (``POST /v1/auth/token/create``)."""
-        with route("POST /v1/auth/token/create"):
+        line = "POST /v1/auth/token/create"
+        with route(line):
             answer: Mapping[str, Any] = self._client.auth.token.create(policies=list(policies), ttl=ttl)
-        return Secret(answer["auth"]["client_token"])
+        return Secret(field(line, answer, "auth", "client_token"))
 
     def accessors(self) -> tuple[str, ...]:
         """The accessor of every live token that has one (``LIST /v1/auth/token/accessors``); batch tokens have none."""
-        with route("LIST /v1/auth/token/accessors"):
+        line = "LIST /v1/auth/token/accessors"
+        with route(line):
             answer: Mapping[str, Any] = self._client.auth.token.list_accessors()
-        return tuple(answer["data"]["keys"])
+        return tuple(field(line, answer, "data", "keys"))
 
     def look_up_accessor(self, accessor: str) -> Mapping[str, Any]:
         """What the vault knows of the token with this accessor: ``policies``, ``meta``, ``ttl`` in seconds and more.
@@ -128,7 +142,8 @@ class Admin:
         ``VaultError`` for a token that is gone: the answer is then 400. The route is
         ``POST /v1/auth/token/lookup-accessor``.
         """
-        with route("POST /v1/auth/token/lookup-accessor"):
+        line = "POST /v1/auth/token/lookup-accessor"
+        with route(line):
             answer: Mapping[str, Any] = self._client.auth.token.lookup_accessor(accessor)
-        data: Mapping[str, Any] = answer["data"]
+        data: Mapping[str, Any] = field(line, answer, "data")
         return data

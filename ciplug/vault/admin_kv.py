@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from dataclasses import field
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import quote
 
-from ciplug.errors import VaultError
+from ciplug.errors import DeniedError, VaultError
 from ciplug.frozen import frozen
 from ciplug.vault.admin_route import route
 
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
 
 _UPGRADE_SECONDS = 10.0
 """How long a new engine may take to be ready."""
+_LAG_SECONDS = 10.0
+"""How long a node may know of fewer versions than this side: nearly nine seconds while a cluster elects a leader."""
+_PAUSE_SECONDS = 0.05
+_CHANGED = "check-and-set parameter did not match"
+"""What tells a check that fails from every other 400."""
 
 
 @frozen
@@ -55,44 +61,79 @@ class KvAdmin:
 
     def write(self, mount: str, path: str, data: Mapping[str, object]) -> int:
         """Write a record on a v2 mount and give its new version (``POST /v1/{mount}/data/{path}``)."""
-        with route(f"POST /v1/{mount}/data/{path}"):
+        line = f"POST /v1/{mount}/data/{path}"
+        with route(line):
             answer = self._client.secrets.kv.v2.create_or_update_secret(path, dict(data), mount_point=mount)
-        return int(answer["data"]["version"])
+        return _version(line, answer)
 
     def read(self, mount: str, path: str) -> Stored:
-        """The newest version of a v2 record (``GET /v1/{mount}/data/{path}``)."""
-        with route(f"GET /v1/{mount}/data/{path}"):
+        """The newest version of a v2 record (``GET /v1/{mount}/data/{path}``).
+
+        ``VaultError`` for a mount that is no v2 engine. A v1 engine says of an absent record what a v2 engine says, so
+        the mount is looked up then, as far as the token may (``GET /v1/sys/internal/ui/mounts/{mount}``).
+        """
+        from hvac.exceptions import InvalidPath
+
+        line = f"GET /v1/{mount}/data/{path}"
+        with route(line):
             try:
                 answer = self._client.secrets.kv.v2.read_secret_version(
                     path, mount_point=mount, raise_on_deleted_version=False
                 )
-            except self._missing():
+            except InvalidPath as err:
+                if err.errors:
+                    raise  # there is no such mount, or no such namespace
+                # A version that was destroyed is told apart from none by what the 404 says of it.
+                answer = err.json
+        match answer:
+            case {"data": {"data": None | dict() as data, "metadata": {"version": int(version)}}}:
+                return Stored(data=data, version=version)
+            case {"errors": []}:
+                self._check_versioned(mount)
                 return Stored(data=None, version=0)
-        return Stored(data=answer["data"]["data"], version=int(answer["data"]["metadata"]["version"]))
+        raise _unversioned(line)
+
+    def _check_versioned(self, mount: str) -> None:
+        line = f"GET /v1/sys/internal/ui/mounts/{mount}"
+        try:
+            with route(line):
+                answer = self._client.adapter.get(f"/v1/sys/internal/ui/mounts/{quote(mount)}")
+        except DeniedError:
+            return  # who may not look finds out when the write is answered
+        match answer:
+            case {"data": {"options": {"version": "2"}}}:
+                return
+        raise _unversioned(line)
 
     def write_if(self, mount: str, path: str, data: Mapping[str, object], *, version: int) -> int | None:
         """Write a v2 record if its newest version is still `version`, 0 for none; the new one, ``None`` if it is not.
 
-        The route is ``POST /v1/{mount}/data/{path}`` with check-and-set.
+        The route is ``POST /v1/{mount}/data/{path}`` with check-and-set. A record that has become exactly `data` in
+        one step counts as written: it is what is there after a write that was repeated because its answer was lost.
         """
-        try:
-            with route(f"POST /v1/{mount}/data/{path}"):
+        until = time.monotonic() + _LAG_SECONDS
+        while (written := self._write_checked(mount, path, data, version)) is None:
+            stored = self.read(mount, path)
+            if stored.version > version or time.monotonic() > until:
+                return stored.version if stored == Stored(data=dict(data), version=version + 1) else None
+            # NOTE: a standby checks against its own copy, and only then passes the write on to the leader.
+            time.sleep(_PAUSE_SECONDS)
+        return written
+
+    def _write_checked(self, mount: str, path: str, data: Mapping[str, object], version: int) -> int | None:
+        from hvac.exceptions import InvalidRequest
+
+        line = f"POST /v1/{mount}/data/{path}"
+        with route(line):
+            try:
                 answer = self._client.secrets.kv.v2.create_or_update_secret(
                     path, dict(data), cas=version, mount_point=mount
                 )
-        except VaultError:
-            # A check that fails is a 400 as well, told apart by its text alone.
-            if self.read(mount, path).version != version:
-                return None
-            raise
-        return int(answer["data"]["version"])
-
-    @staticmethod
-    def _missing() -> type[Exception]:
-        from hvac.exceptions import InvalidPath
-
-        missing: type[Exception] = InvalidPath
-        return missing
+            except InvalidRequest as err:
+                if any(_CHANGED in text for text in err.errors or ()):
+                    return None
+                raise
+        return _version(line, answer)
 
     def write_v1(self, mount: str, path: str, data: Mapping[str, object]) -> None:
         """Write a record on a v1 mount (``POST /v1/{mount}/{path}``)."""
@@ -108,3 +149,18 @@ class KvAdmin:
         """Destroy versions of a v2 record for good (``POST /v1/{mount}/destroy/{path}``)."""
         with route(f"POST /v1/{mount}/destroy/{path}"):
             self._client.secrets.kv.v2.destroy_secret_versions(path, list(versions), mount_point=mount)
+
+
+def _version(line: str, answer: object) -> int:
+    """The version that a write made."""
+    match answer:
+        case {"data": {"version": int(version)}}:
+            return version
+    raise _unversioned(line)
+
+
+def _unversioned(line: str) -> VaultError:
+    return VaultError(
+        f"{line}: this is not what a KV version 2 engine answers",
+        hint="name a KV version 2 mount: version 1 keeps no versions to check a write against",
+    )
