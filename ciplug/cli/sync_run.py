@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -45,21 +46,22 @@ class Choice:
 def run(invocation: Invocation, choice: Choice) -> None:
     """Do it; a ``CiplugError`` says what is not as it is to be."""
     with open_tasks("sync", invocation, lambda _config, declared, _host: _grants(declared, choice)) as tasks:
-        declared = tasks[0].manifest
-        refuse_unfit(declared.targets[task.grant.target] for task in tasks)
+        declared, host = tasks[0].manifest, tasks[0].host
+        targets = [declared.targets[task.grant.target] for task in tasks]
+        refuse_unfit(targets)
         wish = Wish(seconds=choice.seconds, prune=choice.prune, adopt=choice.adopt, looks_only=choice.look)
-        board = Board(declared.targets[task.grant.target] for task in tasks)
-        with board.published(invocation, tasks[0].host, json=choice.json):
-            with in_sessions(tasks, wish, invocation) as opened:
-                syncs = {sync.name: sync for sync in opened}
-                surveys = _plan(invocation, syncs, board)
+        board = Board(targets)
+        with board.published(invocation, host, json=choice.json):
+            with in_sessions(tasks, wish, invocation) as syncs:
+                going = _Run(invocation, choice, {sync.name: sync for sync in syncs}, board)
+                going.plan()
                 board.show_plan(invocation.report, json=choice.json)
                 if choice.look:
                     _raise(findings(board.all) if choice.check else None)
                     return
-                _confirm(invocation, choice, syncs, surveys, board, ci=tasks[0].host.ci)
-                _apply(invocation, syncs, surveys, board)
-            redeploy(invocation, syncs, board, asked=choice.redeploy)
+                going.confirm(ci=host.ci)
+                going.apply()
+            redeploy(invocation, going.syncs, board, asked=choice.redeploy)
             _raise(verdict(board.all))
 
 
@@ -77,71 +79,86 @@ def _grants(declared: Manifest, choice: Choice) -> list[JobGrant]:
     return grants
 
 
-def _plan(invocation: Invocation, syncs: Mapping[str, TargetSync], board: Board) -> dict[str, Survey]:
-    """Every target's survey; one that fails is on the board, and leaves the others alone."""
-    found = phase(syncs, TargetSync.survey, invocation.signals)
-    invocation.signals.check()
-    surveys = {}
-    for name, result in found.items():
-        if isinstance(result, CiplugError):
-            board.note(name, errors=(result,))
-        else:
-            surveys[name] = result
-            board.note(name, survey=result, place=syncs[name].place)
-    return surveys
+class _Run:
+    """The part of a sync that has its sessions."""
 
+    def __init__(self, invocation: Invocation, choice: Choice, syncs: Mapping[str, TargetSync], board: Board) -> None:
+        self._invocation = invocation
+        self._choice = choice
+        self._board = board
+        self._surveys: dict[str, Survey] = {}
+        self.syncs = syncs
 
-def _confirm(
-    invocation: Invocation,
-    choice: Choice,
-    syncs: Mapping[str, TargetSync],
-    surveys: dict[str, Survey],
-    board: Board,
-    *,
-    ci: bool,
-) -> None:
-    """Return once what `surveys` say may be done, as they say it then; else a ``CiplugError``."""
-    _raise(unfit(board.all))
-    if choice.yes or not board.writes:
-        return
-    if ci or not sys.stdin.isatty():
-        raise UsageError(
-            "nothing was written: changes want --yes where nobody can be asked",
-            hint="add --yes, or look with --dry-run",
-        )
-    with invocation.signals.interruptible():
-        agreed = click.confirm(f"{board.counted} - do it?", err=True)
-    if not agreed:
-        raise SyncError("nothing was written, as you wish", hint="run it again when you have made up your mind")
-    # A person may take a while, so what was shown is looked at again.
-    before = {name: survey.changes for name, survey in surveys.items()}
-    surveys |= _plan(invocation, {name: syncs[name] for name in surveys}, board)
-    if before != {name: survey.changes for name, survey in surveys.items()}:
-        raise SyncError("nothing was written: there was a change since the plan was shown", hint="run it again")
+    def plan(self) -> None:
+        """Every target's survey; one that fails is on the board, and leaves the others alone."""
+        self._surveys = {}
+        found = phase(self.syncs, TargetSync.survey, self._invocation.signals)
+        self._invocation.signals.check()
+        for name, result in found.items():
+            if isinstance(result, CiplugError):
+                self._board.note(name, survey=None, errors=(result,))
+            else:
+                self._surveys[name] = result
+                self._board.note(name, survey=result, errors=(), place=self.syncs[name].place)
 
+    def confirm(self, *, ci: bool) -> None:
+        """Return once what is planned may be done, as it was shown; else a ``CiplugError``."""
+        _raise(unfit(self._board.all))
+        if self._choice.yes or not self._board.writes:
+            return
+        if ci or not sys.stdin.isatty():
+            raise UsageError(
+                "nothing was written: changes want --yes where nobody can be asked",
+                hint="add --yes, or look with --dry-run",
+            )
+        with self._invocation.signals.interruptible():
+            agreed = click.confirm(f"{self._board.counted} - do it?", err=True)
+        if not agreed:
+            raise SyncError("nothing was written, as you wish", hint="run it again when you have made up your mind")
+        # A person may take a while, so what was shown is looked at again.
+        before = {shown.target: shown.changes for shown in self._board.all}
+        self.plan()
+        if before != {shown.target: shown.changes for shown in self._board.all}:
+            raise SyncError("nothing was written: there was a change since the plan was shown", hint="run it again")
 
-def _apply(
-    invocation: Invocation, syncs: Mapping[str, TargetSync], surveys: Mapping[str, Survey], board: Board
-) -> None:
-    """Carry it out at every target at once; what becomes of it is on the board and in the audit log."""
-    try:
-        found = phase(
-            {name: syncs[name] for name in surveys},
-            lambda sync: sync.carry_out(surveys[sync.name]),
-            invocation.signals,
-            queues={name: syncs[name].queue for name in surveys},
-        )
-    except Interrupted:
-        lost = SyncError("it was interrupted while a request was under way", hint="run it again in two minutes")
-        found = dict.fromkeys(surveys, lost)
-    for name, result in found.items():
-        if isinstance(result, Outcome):
-            board.note(name, outcome=result, errors=result.errors)
-        else:
-            board.note(name, errors=(result,))
-    board.show_outcome(invocation.report)
-    for name in found:
-        syncs[name].delivery.login.record(*board.events(name))
+    def apply(self) -> None:
+        """Carry it out at every target at once; what becomes of it is on the board and in the audit log."""
+        syncs = {name: self.syncs[name] for name in self._surveys}
+        queues = {name: sync.queue for name, sync in syncs.items()}
+        try:
+            found = phase(syncs, partial(self._carry_out, queues), self._invocation.signals, queues=queues)
+        except Interrupted:
+            found = {name: self._lost(name) for name in syncs}
+        for name, result in found.items():
+            if isinstance(result, CiplugError):
+                self._board.note(name, errors=(result,))
+            else:
+                self._board.note(name, outcome=result, errors=result.errors)
+        self._board.show_outcome(self._invocation.report)
+        for name, sync in syncs.items():
+            sync.delivery.login.record(*self._board.events(name))
+
+    def _carry_out(self, queues: Mapping[str, str], sync: TargetSync) -> Outcome:
+        """What was surveyed, looked at again behind another target of its queue, which may have changed it."""
+        name = sync.name
+        if next(each for each, queue in queues.items() if queue == queues[name]) == name:
+            return sync.carry_out(self._surveys[name])
+        found = sync.survey()
+        agreed = {change.name for change in self._surveys[name].changes if change.applies}
+        if strangers := sorted({change.name for change in found.changes if change.applies} - agreed):
+            raise SyncError(
+                f"nothing was written: there was a change since the plan was shown: {', '.join(strangers)}",
+                hint="run it again",
+            )
+        return sync.carry_out(found)
+
+    def _lost(self, name: str) -> Outcome:
+        """What is known of a target whose thread was left behind."""
+        touched = [change.name for change in self._surveys[name].changes if change.applies]
+        if not touched:
+            return Outcome()
+        error = SyncError("it was interrupted while a request was under way", hint="run it again in two minutes")
+        return Outcome(failed=dict.fromkeys(touched, "nobody waited for the answer"), errors=(error,))
 
 
 def _raise(error: CiplugError | None) -> None:

@@ -11,7 +11,7 @@ from dataclasses import field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
-from ciplug.errors import CiplugError
+from ciplug.errors import CiplugError, SyncError
 from ciplug.frozen import frozen
 from ciplug.sync.ledger import Entry, Ledger, fingerprint
 from ciplug.sync.plan import WRITES, Change, Target, plan, unsure
@@ -101,8 +101,10 @@ def carry_out(found: Survey, platform: Platform, keeper: Keeps, tell: Callable[[
     """Do what the survey says; `tell` hears of every variable as it is done.
 
     Nothing is written, neither there nor to the ledger, where nothing differs. Raises only what keeps it from
-    beginning (``SyncError`` while another sync is at work); what ends it later is in the outcome.
+    beginning (``SyncError`` for problems, and while another sync is at work); what ends it later is in the outcome.
     """
+    if found.problems:
+        raise SyncError("; ".join(found.problems), hint="correct these first; nothing was written")
     work = {change.name: change for change in found.changes if change.applies}
     if not work:
         if found.before != found.target.ledger:

@@ -43,6 +43,11 @@ class Vercel:
         """The ids of project and environment."""
         return self._options.place
 
+    @property
+    def queue(self) -> str:
+        """The project: Vercel refuses a write while another one to the same project goes on."""
+        return f"vercel {self._options.project}"
+
     def read(self) -> Sequence[Variable]:
         """Every variable at our place, by name. Vercel lists what it has deleted for some time: that is left out."""
         records = [found for item in self._api.variables() if (found := record_of(item, self._options)) is not None]

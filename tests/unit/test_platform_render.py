@@ -4,118 +4,48 @@ from __future__ import annotations
 
 import json
 import re
-from itertools import pairwise
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from openapi_core import OpenAPI
 from openapi_core.testing import MockRequest
 
-from ciplug.errors import CiplugError, PlatformError, UsageError
-from ciplug.http import Client
-from ciplug.net.deadline import Deadline
-from ciplug.net.proxy import ProxySettings
+from ciplug.errors import PlatformError, UsageError
 from ciplug.standins.loopback import Answer, LoopbackServer
-from ciplug.standins.render import Change, Render
-from ciplug.values import Batch, Deployment, Result, Secret, Variable
+from ciplug.standins.render import Change
+from ciplug.values import Batch, Result, Secret, Variable
 from ciplug_platforms.render import create
+from tests.fakes.render_bench import (
+    HOSTILE,
+    NEWER,
+    OURS,
+    THEIRS,
+    Bench,
+    Clock,
+    applied,
+    batch,
+    deployed,
+    deployments,
+    opened,
+    refused,
+    secrets,
+)
 from tests.leaks import assert_no_leak
 from tests.specs import folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
-    from ciplug.contracts import Platform, Redeploys
+    from ciplug.http import Client
     from ciplug.standins.loopback import Request
-    from ciplug.standins.render.deploys import Deploy, Status
-
-NOW = 1_699_999_980.0
-OURS = "0ur-s3cret-value"
-NEWER = "n3wer-s3cret-value"
-THEIRS = 'their "value"\n${{x}} \\ 🔑 %0A'
-HOSTILE = {
-    "NEWLINE": "first-line\nsecond-line\r\n",
-    "QUOTES": 'it\'s "quoted" `here` \\n',
-    "TEMPLATE": "${{ secrets.X }} $(id) ${HOME} %0A",
-    "EMOJI": "🔑 schlüssel ключ",
-    "LONG": "0123456789ab" * 5000,
-    "ONE": "x",
-    "BLANK": " ",
-}
-
-
-class Clock:
-    """Time that passes only by sleeping, and what happens meanwhile."""
-
-    def __init__(self) -> None:
-        self.slept: list[float] = []
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-
-    def passed(self) -> float:
-        return sum(self.slept)
-
-    def __call__(self) -> float:
-        return NOW + self.passed()
-
-
-class Bench:
-    """Targets of the stand-in, made as the engine makes them."""
-
-    def __init__(self, render: Render, clock: Clock) -> None:
-        self.render = render
-        self.clock = clock
-        self.clients: list[Client] = []
-
-    def target(self, *, token: str = "", seconds: float = 600, **options: object) -> Platform:
-        def connect(label: str, base: str, **more: Any) -> Client:
-            made = Client(
-                label,
-                base,
-                Secret(token or self.render.token),
-                deadline=Deadline(seconds, clock=self.clock.passed),
-                proxies=ProxySettings(),
-                sleep=self.clock.sleep,
-                wall_clock=self.clock,
-                **more,
-            )
-            self.clients.append(made)
-            return made
-
-        return create({"api_url": self.render.api_url} | options, connect, self.clock.sleep)
-
-    def deploys(self, service: str) -> list[Deploy]:
-        """The service's deploys, newest first."""
-        return self.render._state.services[service].deploys.newest_first()
-
-    def made(self, service: str) -> Deploy:
-        """Its newest deploy."""
-        return self.deploys(service)[0]
-
-    def build(self, service: str) -> None:
-        """Start one by hand."""
-        self.render._state.services[service].deploys.make("build_and_deploy")
-
-    def asked(self) -> list[str]:
-        """The requests so far, without ids and queries."""
-        asked = (f"{each.method} {each.target.partition('?')[0]}" for each in self.render.requests())
-        return [re.sub(r"/v1/|/(srv|evg|dep)-[0-9a-f]+", "", each) for each in asked]
+    from ciplug.standins.render import Render
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def bench(clock: Clock) -> Iterator[Bench]:
-    with Render(clock=clock) as render:
-        bench = Bench(render, clock)
+def bench() -> Iterator[Bench]:
+    with opened() as bench:
         yield bench
-        for client in bench.clients:
-            client.__exit__(None, None, None)
 
 
 @pytest.fixture
@@ -123,38 +53,14 @@ def render(bench: Bench) -> Render:
     return bench.render
 
 
-def secrets(values: Mapping[str, str]) -> dict[str, Secret]:
-    return {name: Secret(value) for name, value in values.items()}
+@pytest.fixture
+def clock(bench: Bench) -> Clock:
+    return bench.clock
 
 
-def held(target: Platform) -> tuple[Variable, ...]:
-    return tuple(target.read())
-
-
-def batch(target: Platform, writes: Mapping[str, str], *deletes: str) -> Batch:
-    seen = held(target)
-    return Batch(held=seen, writes=secrets(writes), deletes=tuple(each for each in seen if each.name in deletes))
-
-
-def applied(target: Platform, what: Batch) -> dict[str, str]:
-    """The problems by name. Every name comes back once, and no value does."""
-    results = list(target.apply(what))
-    names = [each.name for each in results]
-    assert sorted(names) == sorted({*what.writes, *(each.name for each in what.deletes)})
-    assert_no_leak(repr(results), [OURS, NEWER, THEIRS, *HOSTILE.values()])
-    return {each.name: each.problem for each in results}
-
-
-def refused(call: Any, *said: str) -> CiplugError:
-    with pytest.raises(CiplugError) as err:
-        call()
-    shown = f"{err.value} {err.value.hint} {err.value!r} {err.value.__cause__!r}"
-    assert_no_leak(shown, [OURS, NEWER, THEIRS])
-    assert err.value.hint
-    assert "{" not in shown
-    for words in said:
-        assert words in str(err.value)
-    return err.value
+def written(name: str, value: str = OURS) -> Result:
+    """The result of a write that Render's own answer shows."""
+    return Result(name=name, seen=Variable(name=name, value=Secret(value)))
 
 
 OPTIONS = [
@@ -338,21 +244,11 @@ def test_a_mixed_batch_changes_what_it_names_and_keeps_the_rest(bench: Bench, re
     assert {each.name: each.value for each in target.read()} == secrets(after)
 
 
-def test_a_hundred_new_ones_and_twenty_prunes_are_three_requests(bench: Bench, render: Render) -> None:
-    old = {f"OLD{index:02}": OURS for index in range(20)}
-    service = render.add_service("shop", variables=old)
-    target = bench.target(service=service)
-    new = {f"NEW{index:03}": f"{NEWER}-{index}" for index in range(100)}
-    assert set(applied(target, batch(target, new, *old)).values()) == {""}
-    assert bench.asked() == ["GET services/env-vars", "GET services/env-vars", "PUT services/env-vars"]
-    assert render.values(service) == new
-
-
-def test_what_is_there_already_is_not_written(bench: Bench, render: Render) -> None:
+def test_what_is_there_already_is_shown_and_not_written(bench: Bench, render: Render) -> None:
     service = render.add_service("shop", variables={"A": OURS})
     target = bench.target(service=service)
     what = Batch(held=(), writes=secrets({"A": OURS}), deletes=(Variable(name="GONE"),))
-    assert applied(target, what) == {"A": "", "GONE": ""}
+    assert list(target.apply(what)) == [Result(name="GONE"), written("A")]
     assert render.changes() == ()
 
 
@@ -390,9 +286,9 @@ def test_a_group_gives_each_result_when_its_call_is_done(bench: Bench, render: R
     group = render.add_group("shared", variables={"OLD": OURS})
     target = bench.target(env_group=group)
     results = target.apply(batch(target, {"A": OURS, "B": OURS}, "OLD"))
-    assert next(results) == Result(name="A")
+    assert next(results) == written("A")
     assert render.values(group) == {"OLD": OURS, "A": OURS}
-    assert next(results) == Result(name="B")
+    assert next(results) == written("B")
     assert next(results) == Result(name="OLD")
     assert render.values(group) == {"A": OURS, "B": OURS}
     assert [change.where for change in render.changes()] == [group] * 3
@@ -441,9 +337,9 @@ def test_a_groups_write_whose_answer_is_lost_is_repeated(bench: Bench, render: R
     group = render.add_group("shared", variables={"THEIRS": THEIRS, "OLD": OURS, "LATER": OURS})
     target = bench.target(env_group=group)
     results = target.apply(batch(target, {"A": OURS, "B": OURS}, "OLD", "LATER"))
-    assert next(results) == Result(name="A")
+    assert next(results) == written("A")
     render.drop_next()
-    assert next(results) == Result(name="B")
+    assert next(results) == written("B")
     render.drop_next()
     assert next(results) == Result(name="OLD")
     render.remove_variable(group, "LATER")
@@ -454,7 +350,7 @@ def test_a_groups_write_whose_answer_is_lost_is_repeated(bench: Bench, render: R
 def test_a_group_that_is_gone_in_the_middle_is_an_error(bench: Bench, render: Render) -> None:
     target = bench.target(env_group=render.add_group("shared"))
     results = target.apply(batch(target, {"A": OURS, "B": OURS}))
-    assert next(results) == Result(name="A")
+    assert next(results) == written("A")
     render.fail_next(404)
     refused(lambda: next(results), "is not there, or the token cannot see it")
 
@@ -532,12 +428,6 @@ def test_deletes_that_are_read_for_a_while_are_done(bench: Bench, render: Render
     assert Change(where, (), ("OLD",)) in render.changes()
 
 
-def test_a_value_that_is_no_text_is_not_shown_in_the_error(bench: Bench, render: Render) -> None:
-    target = bench.target(service=render.add_service("shop"))
-    work = Batch(held=(), writes={"A": Secret(b"\xff" + OURS.encode())})
-    refused(lambda: list(target.apply(work)), "A is not UTF-8 text")
-
-
 def test_problems_are_found_all_at_once(bench: Bench, render: Render) -> None:
     target = bench.target(service=render.add_service("shop"))
     wanted = {
@@ -575,140 +465,6 @@ def test_the_total_counts_what_stays(bench: Bench) -> None:
     (line,) = target.problems({"A": Secret("x" * 100_000)}, stays)
     assert "all variables together: 2100" in line
     assert target.problems({"K0": Secret("x" * 100_000)}, stays) == []
-
-
-def deployments(target: Platform) -> list[Deployment]:
-    seen = list(cast("Redeploys", target).redeploy())
-    assert all(one != other for one, other in pairwise(seen))
-    return seen
-
-
-def deployed(bench: Bench, render: Render, *, end: Status = "live", name: str = "shop") -> str:
-    """A service that was deployed once, whose next deploy comes to `end`."""
-    service = render.add_service(name)
-    bench.build(service)
-    bench.clock.sleep(60)
-    render.end_deploys(service, end)
-    return service
-
-
-PAGE = "https://dashboard.render.com/web"
-
-
-def test_a_redeploy_repeats_the_last_build_until_it_is_live(bench: Bench, render: Render) -> None:
-    service = deployed(bench, render)
-    seen = deployments(bench.target(service=service))
-    assert [each.state for each in seen] == ["waiting", "ready"]
-    assert seen[-1].detail == "live"
-    assert seen[-1].address.startswith(f"{PAGE}/{service}/deploys/dep-")
-    assert [path for path in bench.asked() if path.startswith("POST")] == ["POST services/deploys"]
-    assert bench.made(service).steps == ("created", "update_in_progress", "live")
-
-
-@pytest.mark.parametrize("end", ["build_failed", "update_failed", "pre_deploy_failed", "canceled"])
-def test_a_redeploy_that_fails_says_so(bench: Bench, render: Render, end: Status) -> None:
-    seen = deployments(bench.target(service=deployed(bench, render, end=end)))
-    assert (seen[-1].state, seen[-1].detail) == ("failed", end)
-
-
-def test_a_redeploy_that_is_queued_is_found_in_the_list(bench: Bench, render: Render) -> None:
-    service = deployed(bench, render)
-    bench.build(service)
-    seen = deployments(bench.target(service=service))
-    assert (seen[0].state, seen[0].address) == ("waiting", f"{PAGE}/{service}")
-    assert seen[-1].state == "ready"
-    assert seen[-1].address.endswith(bench.made(service).id)
-
-
-def test_a_redeploy_that_is_queued_is_not_taken_for_a_later_one(bench: Bench, render: Render) -> None:
-    service = deployed(bench, render)
-    bench.build(service)
-    redeploy = cast("Redeploys", bench.target(service=service)).redeploy()
-    assert next(redeploy).state == "waiting"
-    ours = bench.made(service).id
-    bench.build(service)
-    assert {each.address for each in redeploy} == {f"{PAGE}/{service}/deploys/{ours}"}
-
-
-def test_a_redeploy_that_a_later_one_replaced_is_ready(bench: Bench, render: Render) -> None:
-    service = deployed(bench, render)
-    redeploy = cast("Redeploys", bench.target(service=service)).redeploy()
-    assert next(redeploy).state == "waiting"
-    bench.build(service)
-    bench.clock.sleep(60)
-    assert [each.detail for each in redeploy] == ["deactivated"]
-
-
-def test_where_nothing_was_deployed_there_is_nothing_to_repeat(bench: Bench, render: Render) -> None:
-    service = render.add_service("shop")
-    refused(lambda: deployments(bench.target(service=service)), f"no deployment of service {service} to repeat")
-    assert {asked.method for asked in render.requests()} == {"GET"}
-
-
-def test_a_redeploy_that_does_not_end_is_given_up(bench: Bench, render: Render, clock: Clock) -> None:
-    service = deployed(bench, render, end="update_in_progress")
-    refused(lambda: deployments(bench.target(service=service, seconds=9999)), "did not end in 60 minutes")
-    assert 3600 <= clock.passed() < 3700
-
-
-def test_a_deploy_that_may_have_started_is_not_started_again(bench: Bench, render: Render) -> None:
-    service = deployed(bench, render)
-
-    def losing(request: Request) -> Answer:
-        answer = render.handle(request)
-        return Answer(status=201, body=b"{", missing=3) if request.method == "POST" else answer
-
-    with LoopbackServer(losing) as server:
-        refused(lambda: deployments(bench.target(service=service, api_url=server.url)), "cut short")
-    assert len(bench.deploys(service)) == 2
-
-
-@pytest.mark.parametrize(
-    ("status", "said"), [(401, "token is not valid"), (400, "refused"), (503, "failed (status 503)")]
-)
-def test_a_deploy_that_is_refused_says_why(bench: Bench, render: Render, status: int, said: str) -> None:
-    service = deployed(bench, render)
-
-    def refusing(request: Request) -> Answer:
-        return Answer(status=status, body=OURS.encode()) if request.method == "POST" else render.handle(request)
-
-    with LoopbackServer(refusing) as server:
-        refused(lambda: deployments(bench.target(service=service, api_url=server.url)), said)
-    assert len(bench.deploys(service)) == 1
-
-
-def test_a_service_whose_page_is_not_told_is_deployed_all_the_same(bench: Bench, render: Render) -> None:
-    service = deployed(bench, render)
-
-    def without_page(request: Request) -> Answer:
-        return Answer(status=403) if request.target == f"/v1/services/{service}" else render.handle(request)
-
-    with LoopbackServer(without_page) as server:
-        seen = deployments(bench.target(service=service, api_url=server.url))
-    assert (seen[-1].state, seen[-1].address) == ("ready", "")
-
-
-def test_a_groups_redeploy_is_that_of_its_services(bench: Bench, render: Render) -> None:
-    shop, worker, new = deployed(bench, render), deployed(bench, render, name="worker"), render.add_service("new")
-    group = render.add_group("shared", services=[shop, worker, new])
-    bench.build(worker)
-    seen = deployments(bench.target(env_group=group))
-    assert [each.state for each in seen[:-1]].count("ready") == 0
-    assert (seen[-1].state, seen[-1].detail) == ("ready", f"{shop} live, {worker} live")
-    assert [len(bench.deploys(each)) for each in (shop, worker, new)] == [2, 3, 0]
-
-
-def test_a_groups_redeploy_fails_with_any_of_its_services(bench: Bench, render: Render) -> None:
-    shop, worker = deployed(bench, render), deployed(bench, render, end="update_failed", name="worker")
-    seen = deployments(bench.target(env_group=render.add_group("shared", services=[shop, worker])))
-    assert (seen[-1].state, seen[-1].detail) == ("failed", f"{shop} live, {worker} update_failed")
-    assert seen[-1].address.endswith(bench.made(worker).id)
-
-
-def test_a_group_that_no_service_is_linked_to_has_nothing_to_deploy(bench: Bench, render: Render) -> None:
-    group = render.add_group("shared")
-    err = refused(lambda: deployments(bench.target(env_group=group)), f"no service is linked to env group {group}")
-    assert "--redeploy" in err.hint
 
 
 def test_nothing_the_adapter_holds_shows_a_value(bench: Bench, render: Render) -> None:

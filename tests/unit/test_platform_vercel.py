@@ -2,202 +2,29 @@
 
 from __future__ import annotations
 
-import functools
 import json
 from typing import TYPE_CHECKING, Any, Final, cast
-from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from openapi_core import OpenAPI
-from openapi_core.testing import MockRequest
 
-from ciplug.errors import CiplugError, PlatformError, UsageError
-from ciplug.http import Client
-from ciplug.net.deadline import Deadline
-from ciplug.net.proxy import ProxySettings
-from ciplug.standins.vercel import Vercel
+from ciplug.contracts import Queues
+from ciplug.errors import CiplugError, UsageError
 from ciplug.standins.vercel.rules import RESERVED
 from ciplug.values import Batch, Result, Secret, Variable
 from ciplug_platforms import vercel as adapter
-from tests import specs
+from tests.fakes.vercel_bench import OTHER, SECRET, TOKEN, Bench, opened, refused
 from tests.leaks import assert_no_leak
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator
 
-    from ciplug.contracts import Requests
-    from ciplug.standins.loopback import Answer, Request
-
-TOKEN: Final = "vcp_token-of-the-team"
-SECRET: Final = "s3cret-value-one"
-OTHER: Final = "an0ther-value-two"
 PRODUCTION: Final = {"project": "prj_1", "team": "team_9", "target": "production"}
 
 
-class Clock:
-    """Epoch seconds that pass only by waiting."""
-
-    def __init__(self) -> None:
-        self.waits: list[float] = []
-
-    def __call__(self) -> float:
-        return 1_790_000_000.0 + sum(self.waits)
-
-
-class Watched(Vercel):
-    """The stand-in, which also keeps the body of each request, so that the tests can check them."""
-
-    def __init__(self, clock: Clock) -> None:
-        super().__init__(token=TOKEN, team="team_9", slug="acme", clock=clock)
-        self.received: list[Request] = []
-        self.drop_after = ""
-
-    def handle(self, request: Request) -> Answer:
-        """The stand-in's answer; the one to the request after `drop_after` will be lost."""
-        self.received.append(request)
-        if self.drop_after and self.drop_after in request.target:
-            self.drop_next()
-        return super().handle(request)
-
-
-class Bench:
-    """One target after the other on one stand-in, and the lines that a user would see."""
-
-    def __init__(self, vercel: Watched, clock: Clock) -> None:
-        self.vercel = vercel
-        self.clock = clock
-        self.seconds = 600.0
-        self.shown: list[str] = []
-        self._clients: list[Client] = []
-
-    def connect(
-        self,
-        label: str,
-        base: str,
-        *,
-        header: str = "Authorization",
-        scheme: str = "Bearer ",
-        reset: Callable[[Any], float | None] | None = None,
-        token: str = TOKEN,
-    ) -> Requests:
-        made = Client(
-            label,
-            base,
-            Secret(token),
-            deadline=Deadline(self.seconds, clock=self.clock),
-            proxies=ProxySettings(),
-            header=header,
-            scheme=scheme,
-            reset=reset,
-            sleep=self.clock.waits.append,
-            notify=self.shown.append,
-            wall_clock=self.clock,
-        )
-        self._clients.append(made)
-        return made
-
-    def target(self, token: str = TOKEN, **options: str) -> adapter.Vercel:
-        chosen = {**({} if "custom_environment" in options else {"target": "production"}), **options}
-        whole = {"project": "prj_1", "team": "team_9", "api_url": self.vercel.url, **chosen}
-        made = adapter.create(whole, functools.partial(self.connect, token=token), self.clock.waits.append)
-        assert isinstance(made, adapter.Vercel)
-        return made
-
-    def apply(
-        self,
-        target: adapter.Vercel,
-        writes: Mapping[str, str] | None = None,
-        *,
-        replaced: Sequence[str] = (),
-        deletes: Sequence[str] = (),
-    ) -> dict[str, str]:
-        """Each name with its problem, after a fresh read, as the engine does it."""
-        results = list(target.apply(self.batch(target, writes, replaced=replaced, deletes=deletes)))
-        self.shown += map(repr, results)
-        assert len({each.name for each in results}) == len(results)
-        return {each.name: each.problem for each in results}
-
-    def batch(
-        self,
-        target: adapter.Vercel,
-        writes: Mapping[str, str] | None = None,
-        *,
-        replaced: Sequence[str] = (),
-        deletes: Sequence[str] = (),
-    ) -> Batch:
-        held = tuple(target.read())
-        self.shown += map(repr, held)
-        return Batch(
-            held=held,
-            writes={name: Secret(value) for name, value in (writes or {}).items()},
-            replaced=frozenset(replaced),
-            deletes=tuple(each for each in held if each.name in deletes),
-        )
-
-    def stored(self) -> dict[tuple[str, tuple[str, ...]], tuple[str, str]]:
-        """Type and value by name and places."""
-        return {
-            (each.key, tuple(sorted(each.places()))): (each.type, each.value) for each in self.vercel.variables("shop")
-        }
-
-    def asked(self) -> list[str]:
-        return [f"{each.method} {urlsplit(each.target).path}" for each in self.vercel.requests()]
-
-    def close(self) -> None:
-        for client in self._clients:
-            client.__exit__(None, None, None)
-
-
-@functools.cache
-def specification() -> OpenAPI:
-    return OpenAPI.from_dict(cast("Any", json.loads((specs.folder() / "vercel-openapi.json").read_text())))
-
-
-def check(request: Request) -> None:
-    """What is sent is what Vercel's specification has."""
-    parts = urlsplit(request.target)
-    query = dict(parse_qsl(parts.query))
-    asked = MockRequest(
-        "https://api.vercel.com",
-        request.method.lower(),
-        parts.path,
-        args=query,
-        headers=dict(request.headers),
-        data=request.body or None,
-        content_type=request.headers.get("content-type", "application/json"),
-    )
-    specification().validate_request(asked)
-
-
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def vercel(clock: Clock) -> Iterator[Watched]:
-    with Watched(clock) as running:
-        running.add_project("prj_1", "shop")
-        running.add_custom_environment("prj_1", "env_qa", "qa")
-        yield running
-    for request in running.received:
-        check(request)
-
-
-@pytest.fixture
-def bench(vercel: Watched, clock: Clock) -> Iterator[Bench]:
-    ready = Bench(vercel, clock)
-    yield ready
-    ready.close()
-    assert_no_leak("\n".join(ready.shown), [SECRET, OTHER, TOKEN])
-
-
-def refused(bench: Bench, call: Callable[[], object]) -> PlatformError:
-    with pytest.raises(PlatformError) as err:
-        call()
-    assert err.value.hint
-    bench.shown.append(f"{err.value!r} {err.value.hint} {err.value.__cause__!r} {err.value.__context__!r}")
-    return err.value
+def bench() -> Iterator[Bench]:
+    with opened() as bench:
+        yield bench
 
 
 @pytest.mark.parametrize(
@@ -249,6 +76,13 @@ def test_all_problems_with_the_options_are_in_one_message_that_quotes_none(bench
 )
 def test_the_place_is_in_ids(bench: Bench, options: dict[str, str], place: str) -> None:
     assert bench.target(**options).place == place
+
+
+def test_targets_of_one_project_are_written_one_after_another(bench: Bench) -> None:
+    production, preview = bench.target(), bench.target(target="preview")
+    assert isinstance(production, Queues)
+    assert isinstance(preview, Queues)
+    assert production.queue == preview.queue != bench.target(project="prj_2").queue
 
 
 def test_a_team_may_be_named_by_its_slug(bench: Bench) -> None:
@@ -414,18 +248,6 @@ def test_every_kind_of_place_takes_new_changed_and_deleted_variables(bench: Benc
     assert (found.name, found.misfit) == ("A", "")
     assert [each.value for each in bench.vercel.variables("shop") if each.key == "A"] == [OTHER]
     assert [each for each in bench.vercel.variables("shop") if each.key == "KEPT"] == list(before)
-
-
-def test_100_new_and_20_deletes_are_four_requests_with_the_read_and_the_check(bench: Bench) -> None:
-    for number in range(20):
-        bench.vercel.add_variable("shop", f"OLD{number}", "x", type="sensitive")
-    old, new = [f"OLD{number}" for number in range(20)], {f"NEW{number}": SECRET for number in range(100)}
-    target = bench.target()
-    results = bench.apply(target, new, deletes=old)
-    assert results == dict.fromkeys([*new, *old], "")
-    assert {each.name for each in target.read()} == new.keys()
-    env = "/projects/prj_1/env"
-    assert bench.asked() == [f"GET /v10{env}", f"POST /v10{env}", f"DELETE /v1{env}", f"GET /v10{env}"]
 
 
 def test_an_empty_batch_asks_nothing(bench: Bench) -> None:
@@ -738,7 +560,7 @@ def test_a_refusal_of_the_whole_is_told_by_status_in_every_call(bench: Bench, st
     bench.vercel.add_variable("shop", "B", SECRET, type="sensitive")
     bench.vercel.add_variable("shop", "C", SECRET, type="sensitive")
     bench.vercel.add_deployment("shop")
-    target = bench.target()
+    target = bench.deployed()
     batch = bench.batch(target, {"A": SECRET}, deletes=["B"])
     gone = Batch(held=batch.held, writes={}, deletes=batch.deletes)
     for call in (target.read, lambda: list(target.apply(batch)), lambda: list(target.apply(gone)), target.redeploy):
@@ -826,86 +648,6 @@ def test_the_total_counts_what_is_held_and_stays(bench: Bench) -> None:
     (problem,) = target.problems({"A": Secret("x" * 35_000), "B": Secret("y" * 600)}, held)
     assert problem.startswith("A: ")
     assert "65606 bytes" in problem
-
-
-def progress(bench: Bench, target: adapter.Vercel) -> list[tuple[str, str]]:
-    found = list(target.redeploy())
-    bench.shown += map(repr, found)
-    assert all(each.address.startswith("https://shop-") for each in found)
-    return [(each.state, each.detail) for each in found]
-
-
-def test_a_redeploy_repeats_the_last_one_until_it_is_ready(bench: Bench) -> None:
-    bench.vercel.add_deployment("shop")
-    bench.vercel.add_deployment("shop", target=None)
-    bench.apply(bench.target(), {"A": SECRET})
-    bench.vercel.build(queued=2, building=3)
-    assert progress(bench, bench.target()) == [("waiting", "QUEUED"), ("building", "BUILDING"), ("ready", "READY")]
-    made = bench.vercel.deployments("shop")[-1]
-    assert (made.target, made.environment["A"], made.meta) == ("production", SECRET, {"action": "redeploy"})
-
-
-def test_a_project_renamed_since_is_deployed_all_the_same(bench: Bench) -> None:
-    bench.vercel.add_deployment("shop")
-    bench.vercel._account.project("prj_1").name = "store"
-    assert list(bench.target().redeploy())[-1].state == "ready"
-
-
-def test_a_redeploy_that_fails_ends_so(bench: Bench) -> None:
-    bench.vercel.add_deployment("shop")
-    bench.vercel.build(queued=0, building=1, failing=1)
-    assert progress(bench, bench.target()) == [("building", "BUILDING"), ("failed", "ERROR")]
-
-
-@pytest.mark.parametrize(
-    ("options", "expected"),
-    [
-        ({"target": "preview"}, (None, None, "y")),
-        ({"target": "preview", "git_branch": "x"}, (None, None, "x")),
-        ({"custom_environment": "env_qa"}, (None, "env_qa", None)),
-    ],
-)
-def test_a_redeploy_is_of_the_place(bench: Bench, options: dict[str, str], expected: tuple[object, ...]) -> None:
-    bench.vercel.add_deployment("shop", environment="env_qa")
-    for branch in ("x", "y"):
-        bench.vercel.add_deployment("shop", target=None, branch=branch)
-    bench.vercel.add_deployment("shop", environment="env_qa")
-    bench.vercel.add_deployment("shop", target="production")
-    assert progress(bench, bench.target(**options))[-1] == ("ready", "READY")
-    made = bench.vercel.deployments("shop")[-1]
-    assert (made.target, made.custom_environment, made.branch) == expected
-
-
-@pytest.mark.parametrize(
-    "options", [{}, {"target": "preview"}, {"target": "preview", "git_branch": "z"}, {"custom_environment": "env_qa"}]
-)
-def test_without_a_deployment_to_repeat_there_is_a_remedy(bench: Bench, options: dict[str, str]) -> None:
-    target = bench.target(**options)
-    error = refused(bench, lambda: list(target.redeploy()))
-    assert target.place in str(error)
-    assert "deploy the project once" in error.hint
-
-
-def test_development_is_not_deployed(bench: Bench) -> None:
-    error = refused(bench, lambda: list(bench.target(target="development").redeploy()))
-    assert "leave out --redeploy" in error.hint
-    assert bench.asked() == []
-
-
-def test_a_deployment_that_is_never_ready_ends_after_an_hour(bench: Bench) -> None:
-    bench.vercel.add_deployment("shop")
-    bench.vercel.build(queued=0, building=100_000)
-    bench.seconds = 100_000
-    error = refused(bench, lambda: list(bench.target().redeploy()))
-    assert "not ready after 3600 s" in str(error)
-    assert "https://shop-" in error.hint
-
-
-def test_a_redeploy_whose_answer_is_lost_is_not_started_twice(bench: Bench) -> None:
-    bench.vercel.add_deployment("shop")
-    bench.vercel.drop_after = "/v6/deployments"
-    assert "POST /v13/deployments" in str(refused(bench, lambda: list(bench.target().redeploy())))
-    assert len(bench.vercel.deployments("shop")) == 2
 
 
 def test_nothing_that_an_adapter_raises_is_outside_the_tree(bench: Bench) -> None:

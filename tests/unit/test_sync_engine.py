@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ciplug.errors import PlatformError
+from ciplug.errors import PlatformError, SyncError
 from ciplug.sync.engine import carry_out, survey
 from ciplug.sync.ledger import Entry, Ledger, fingerprint
 from ciplug.sync.store import NoLedger
@@ -194,6 +194,8 @@ def test_problems_are_found_before_anything_is_written() -> None:
     platform, keeper = Memory(), Keeper()
     found = survey(platform, {"RESERVED": Secret("x"), "A": Secret("1")}, keeper)
     assert list(found.problems) == ["RESERVED: reserved"]
+    with pytest.raises(SyncError, match="RESERVED"):
+        carry_out(found, platform, keeper, lambda _result: None)
     assert (platform.writes, keeper.writes) == (0, 0)
 
 

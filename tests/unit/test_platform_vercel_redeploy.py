@@ -1,0 +1,112 @@
+"""Redeploys on Vercel against its stand-in; every request is held to Vercel's own specification."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ciplug.contracts import Redeploys
+from tests.fakes.vercel_bench import SECRET, Bench, opened, refused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ciplug_platforms import vercel as adapter
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    with opened() as bench:
+        yield bench
+
+
+def progress(bench: Bench, target: adapter.Deployed) -> list[tuple[str, str]]:
+    found = list(target.redeploy())
+    bench.shown += map(repr, found)
+    assert all(each.address.startswith("https://shop-") for each in found)
+    return [(each.state, each.detail) for each in found]
+
+
+def test_a_redeploy_repeats_the_last_one_until_it_is_ready(bench: Bench) -> None:
+    bench.vercel.add_deployment("shop")
+    bench.vercel.add_deployment("shop", target=None)
+    bench.apply(bench.target(), {"A": SECRET})
+    bench.vercel.build(queued=20, building=30)
+    assert progress(bench, bench.deployed()) == [("waiting", "QUEUED"), ("building", "BUILDING"), ("ready", "READY")]
+    made = bench.vercel.deployments("shop")[-1]
+    assert (made.target, made.environment["A"], made.meta) == ("production", SECRET, {"action": "redeploy"})
+
+
+def test_a_project_renamed_since_is_deployed_all_the_same(bench: Bench) -> None:
+    bench.vercel.add_deployment("shop")
+    bench.vercel._account.project("prj_1").name = "store"
+    assert list(bench.deployed().redeploy())[-1].state == "ready"
+
+
+def test_a_redeploy_that_fails_ends_so(bench: Bench) -> None:
+    bench.vercel.add_deployment("shop")
+    bench.vercel.build(queued=0, building=1, failing=1)
+    assert progress(bench, bench.deployed()) == [("building", "BUILDING"), ("failed", "ERROR")]
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"target": "preview"}, (None, None, "y")),
+        ({"target": "preview", "git_branch": "x"}, (None, None, "x")),
+        ({"custom_environment": "env_qa"}, (None, "env_qa", None)),
+    ],
+)
+def test_a_redeploy_is_of_the_place(bench: Bench, options: dict[str, str], expected: tuple[object, ...]) -> None:
+    bench.vercel.add_deployment("shop", environment="env_qa")
+    for branch in ("x", "y"):
+        bench.vercel.add_deployment("shop", target=None, branch=branch)
+    bench.vercel.add_deployment("shop", environment="env_qa")
+    bench.vercel.add_deployment("shop", target="production")
+    assert progress(bench, bench.deployed(**options))[-1] == ("ready", "READY")
+    made = bench.vercel.deployments("shop")[-1]
+    assert (made.target, made.custom_environment, made.branch) == expected
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"target": "preview"}, {"target": "preview", "git_branch": "z"}, {"custom_environment": "env_qa"}]
+)
+def test_without_a_deployment_to_repeat_there_is_a_remedy(bench: Bench, options: dict[str, str]) -> None:
+    target = bench.deployed(**options)
+    error = refused(bench, lambda: list(target.redeploy()))
+    assert target.place in str(error)
+    assert "deploy the project once" in error.hint
+
+
+@pytest.mark.parametrize(
+    ("options", "deployed"),
+    [
+        ({}, True),
+        ({"target": "preview"}, True),
+        ({"target": "preview", "git_branch": "x"}, True),
+        ({"custom_environment": "env_qa"}, True),
+        ({"target": "development"}, False),
+        ({"target": "development", "type": "plain"}, False),
+    ],
+)
+def test_there_is_a_redeploy_where_deployments_use_the_variables(
+    bench: Bench, options: dict[str, str], deployed: bool
+) -> None:
+    assert isinstance(bench.target(**options), Redeploys) is deployed
+
+
+def test_a_deployment_that_is_never_ready_ends_after_an_hour(bench: Bench) -> None:
+    bench.vercel.add_deployment("shop")
+    bench.vercel.build(queued=0, building=100_000)
+    bench.seconds = 100_000
+    error = refused(bench, lambda: list(bench.deployed().redeploy()))
+    assert "not ready after 3600 s" in str(error)
+    assert "https://shop-" in error.hint
+
+
+def test_a_redeploy_whose_answer_is_lost_is_not_started_twice(bench: Bench) -> None:
+    bench.vercel.add_deployment("shop")
+    bench.vercel.drop_after = "/v6/deployments"
+    assert "POST /v13/deployments" in str(refused(bench, lambda: list(bench.deployed().redeploy())))
+    assert len(bench.vercel.deployments("shop")) == 2
