@@ -23,8 +23,9 @@ unit: $(VENV)/.dev  ## unit and contract tests, with the coverage they must reac
 e2e: $(VENV)/.dev $(VENV)/.node debian  ## real servers, real processes, and each CI host's emulator
 	$(BIN)/pytest -q -n auto tests/e2e
 
-bench: $(VENV)/.dev  ## `ciplug run` beside the bao command line, on the same server
+bench: $(VENV)/.dev  ## `ciplug run` beside the bao command line on the same server; requests and time of a sync
 	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench_sync
 
 lock: $(VENV)/.dev  ## what the GitHub actions install, by hash
 	$(BIN)/python -m pip install --quiet uv

@@ -116,7 +116,11 @@ class Platform(Protocol):
         """Why these values cannot all be there, by name: illegal or reserved names, sizes, totals. Before any write."""
 
     def apply(self, batch: Batch) -> Iterator[Result]:
-        """Carry out `batch` in as few calls as the platform allows; every name in it comes back once, as it is done."""
+        """Carry out `batch` in as few calls as the platform allows; every name in it comes back once, as it is done.
+
+        A result with a problem says that the variable is as it was. Where that is not known, raise: what may have been
+        written stays owned, and the next sync finishes it.
+        """
 
 
 @runtime_checkable

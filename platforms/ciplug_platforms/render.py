@@ -25,7 +25,9 @@ _FORMS: Final = {"service": "srv-… or crn-…", "env_group": "evg-…"}
 def create(options: Mapping[str, Any], connect: Connects, wait: Callable[[float], None]) -> Platform:
     """The target that `options` name: ``service`` or ``env_group``, and maybe ``api_url``; else ``UsageError``."""
     if found := list(_option_problems(options)):
-        raise UsageError("; ".join(found), hint="see the options of Render targets in platforms/README.md")
+        raise UsageError(
+            "; ".join(found), hint='for example options = { service = "srv-…" } or { env_group = "evg-…" }'
+        )
     owner = (
         Owner(kind="service", id=options["service"])
         if "service" in options

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import stat
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from ciplug.cli import run_command_line
-from ciplug.demo.story import Demo, DemoFailedError, _shows, open_demo
 from ciplug.demo.vault import AUDIENCE, DemoValues, set_up
 from ciplug.standins.claims import github_claims
 from ciplug.standins.issuer import Issuer
@@ -277,40 +274,3 @@ def test_audit_lines_of_one_run(lab: Lab, job: Path, monkeypatch: pytest.MonkeyP
     vaults = {record["request"].get("id") for record in lab.bao.audit_log()}
     assert {line["vault"]["request_id"] for line in lines[:3]} <= vaults
     assert_no_leak((job / "audit.jsonl").read_text(), lab.values.all)
-
-
-def test_demo_keeps_its_word(capfd: pytest.CaptureFixture[str]) -> None:
-    started = time.monotonic()
-    assert run_command_line(["demo"]) == 0
-    assert time.monotonic() - started < 60
-    out = capfd.readouterr().out
-    assert out.count("✓") >= 10
-    assert "npm_" not in out
-
-
-def test_demo_stops_where_it_would_lie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A demo whose leaky script does not get the value says so and ends with a failure."""
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    told: list[str] = []
-
-    def tell_with_another_value(demo: Demo) -> None:
-        demo._values = DemoValues(dev_database="x", prod_database="x", stripe="x", npm="x")
-
-    with open_demo(os.environ, told.append) as demo:
-        original = set_up
-
-        def other(*arguments: object) -> None:
-            original(*arguments)  # type: ignore[arg-type]
-            tell_with_another_value(demo)
-
-        monkeypatch.setattr("ciplug.demo.story.set_up", other)
-        with pytest.raises(DemoFailedError, match="not so"):
-            demo.tell()
-
-
-@pytest.mark.parametrize("before", ["", "a", "ab"])
-def test_the_demo_sees_a_leak_without_the_filters_help(before: str) -> None:
-    value = DemoValues.random().dev_database.encode()
-    encoded = base64.encodebytes(before.encode() + value + b"\n")
-    assert all(_shows(output, value) for output in (b"x" + value, value.hex().encode(), encoded))
-    assert not _shows(b"connecting to ***\n" + base64.encodebytes(b"something else, and long enough"), value)
