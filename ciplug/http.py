@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import ssl
 import time
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -14,6 +13,7 @@ from ciplug.frozen import frozen
 from ciplug.manifest import address_problem
 from ciplug.net.origin import split
 from ciplug.net.retry import Transient, is_passing, retry, retry_after
+from ciplug.net.tls import TlsSettings
 from ciplug.values import Reply
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class Client:
         self._client = httpx.Client(
             base_url=self._base,
             trust_env=False,  # the environment is read in one place, and handed in
-            verify=ssl.create_default_context(),
+            verify=TlsSettings().context(),
             follow_redirects=False,
             timeout=ATTEMPT_SECONDS,
             proxy=_proxy(base, proxies),
@@ -107,8 +107,12 @@ class Client:
         `document` is sent as JSON. A request that is not `repeatable` is repeated only where it was certainly not
         carried out. ``PlatformError`` where no usable answer came before the deadline.
         """
+        what = f"{self._label}: {method} {path}"
+        if self._deadline.expired:
+            reason = "interrupted" if self._deadline.cancelled else "there is no time left"
+            raise PlatformError(f"{what}: not asked, {reason}", hint="run it again: it goes on where this has ended")
         call = _Call(
-            what=f"{self._label}: {method} {path}",
+            what=what,
             method=method,
             path=path,
             query=query,

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from ciplug.cli.report import one_line
 from ciplug.errors import CiplugError
 from ciplug.sync import show
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from ciplug.cli.report import Report
     from ciplug.hosts import Host
     from ciplug.manifest import Target
+    from ciplug.redact import Form
 
 
 class Board:
@@ -27,6 +29,11 @@ class Board:
             target.name: show.Shown(target=target.name, platform=target.platform, environment=target.environment)
             for target in targets
         }
+        self._forms: tuple[Form, ...] = ()
+
+    def hide(self, forms: Iterable[Form]) -> None:
+        """Mask `forms` on the summary page, as the report does in what it says: an adapter may quote anything."""
+        self._forms = tuple(forms)
 
     def __getitem__(self, name: str) -> show.Shown:
         return self._shown[name]
@@ -46,6 +53,10 @@ class Board:
         """All plans in one line."""
         return show.counted(self.all)
 
+    @property
+    def _is_planned(self) -> bool:
+        return any(shown.survey is not None or shown.errors for shown in self.all)
+
     def note(self, name: str, **known: Any) -> None:
         """Add what is known of the target now: fields of ``Shown``."""
         self._shown[name] = replace(self._shown[name], **known)
@@ -56,7 +67,8 @@ class Board:
             return
         for shown in self.all:
             for line in show.text(shown):
-                report.show(line)
+                # A CI host reads commands from lines, and an adapter may put anything in one.
+                report.show(one_line(line))
         report.show(self.counted)
 
     def show_outcome(self, report: Report) -> None:
@@ -89,16 +101,22 @@ class Board:
         try:
             yield
         finally:
-            if json:
+            if json and self._is_planned:
                 documents = [show.document(shown) for shown in self.all]
                 invocation.report.show(json_format.dumps({"targets": documents}, indent=2))
-            if host.kind == "github":
+            if host.kind == "github" and self._is_planned:
                 self._summarise(invocation)
 
     def _summarise(self, invocation: Invocation) -> None:
         from ciplug.hosts import github_files
+        from ciplug.redact import LiteralKernel, redact
 
-        page = github_files.table("ciplug sync", show.HEADER, show.rows(self.all))
+        kernel = LiteralKernel(self._forms)
+        rows = (
+            [redact(text.encode("utf-8", "replace"), kernel).decode("utf-8", "replace") for text in row]
+            for row in show.rows(self.all)
+        )
+        page = github_files.table("ciplug sync", show.HEADER, rows)
         try:
             files = [
                 (github_files.writable(invocation.env, name), page)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ciplug import manifest, settings
+from ciplug.cli.target_options import refuse_unfit
 
 if TYPE_CHECKING:
     from ciplug.cli.invocation import Invocation
@@ -35,6 +36,7 @@ def command(invocation: Invocation, output: str, *, schema: bool) -> None:
             ]
             click.echo(json.dumps({"manifest": str(path), "ok": False, "problems": problems}))
         raise
+    refuse_unfit(found.targets.values())
     counts = {
         "environments": len(found.environments),
         "secrets": len(found.secrets),

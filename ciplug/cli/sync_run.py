@@ -53,6 +53,7 @@ def run(invocation: Invocation, choice: Choice) -> None:
         board = Board(targets)
         with board.published(invocation, host, json=choice.json):
             with in_sessions(tasks, wish, invocation) as syncs:
+                board.hide(form for sync in syncs for form in sync.delivery.forms)
                 going = _Run(invocation, choice, {sync.name: sync for sync in syncs}, board)
                 going.plan()
                 board.show_plan(invocation.report, json=choice.json)
@@ -61,8 +62,9 @@ def run(invocation: Invocation, choice: Choice) -> None:
                     return
                 going.confirm(ci=host.ci)
                 going.apply()
-            redeploy(invocation, going.syncs, board, asked=choice.redeploy)
-            _raise(verdict(board.all))
+            if invocation.signals.pending is None:
+                redeploy(invocation, going.syncs, board, asked=choice.redeploy)
+            _raise(verdict(board.all, interrupted=invocation.signals.pending is not None))
 
 
 def _grants(declared: Manifest, choice: Choice) -> list[JobGrant]:

@@ -64,13 +64,14 @@ class TargetSync:
         self._notify = notify
         self._pace = Pace(wish.seconds)
         self._clients = ExitStack()
+        self._interrupted = False
         self._platform: Platform | None = None
         self._keeper = keeper
 
     def survey(self) -> Survey:
         """What is there against what is wanted; each time with an adapter and a deadline of its own."""
         self.close()
-        self._platform = self.adapter(self._wish.seconds)
+        self._platform = self._adapter(self._wish.seconds)
         return survey(self._platform, self._wanted, self._keeper, prune=self._wish.prune, adopt=self._wish.adopt)
 
     def carry_out(self, found: Survey) -> Outcome:
@@ -79,19 +80,14 @@ class TargetSync:
             raise TypeError("carried out before it was surveyed")
         return carry_out(found, self._platform, self._keeper, lambda _result: None)
 
-    def adapter(self, seconds: float) -> Platform:
-        """A new adapter, whose requests have `seconds` for all of them together."""
-        self._pace = Pace(seconds, beat=self._keeper.renew)
-        create = registry.find(self.declared.platform)
-        return create(self.declared.options, self._connect, self._pace.wait)
-
     def redeploy(self, tell: Callable[[Deployment], None]) -> Deployment:
         """Deploy it anew, with time of its own; how that ends. `tell` hears of every step."""
-        platform = self.adapter(REDEPLOY_SECONDS)
+        platform = self._adapter(REDEPLOY_SECONDS)
         last = Deployment(state="failed", detail="the adapter did not say how it went")
         if isinstance(platform, Redeploys):
             for last in platform.redeploy():
                 tell(last)
+        self.close()
         return last
 
     @property
@@ -112,11 +108,20 @@ class TargetSync:
 
     def interrupt(self) -> None:
         """Begin no request any more."""
+        self._interrupted = True
         self._pace.end()
 
     def close(self) -> None:
         """Close the connections to the platform."""
         self._clients.close()
+
+    def _adapter(self, seconds: float) -> Platform:
+        """A new adapter, whose requests have `seconds` for all of them together."""
+        self._pace = Pace(seconds, beat=self._keeper.renew)
+        if self._interrupted:
+            self._pace.end()
+        create = registry.find(self.declared.platform)
+        return create(self.declared.options, self._connect, self._pace.wait)
 
     def _connect(
         self,

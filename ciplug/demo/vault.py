@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ciplug.frozen import frozen
 from ciplug.vault.admin import Admin
@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from ciplug.standins.issuer import Issuer
     from ciplug.standins.openbao import OpenBao
 
-AUDIENCE = "https://vault.acme.dev"
+AUDIENCE: Final = "https://vault.acme.dev"
+PRODUCTION: Final = {"ref": "refs/heads/main", "environment": "production"}
+"""The claims of a job that may have production's secrets."""
+TARGETS: Final = {"web": "vercel", "api": "railway", "jobs": "render"}
+"""The platform of each target."""
 
 
 @frozen
@@ -54,15 +58,30 @@ def set_up(bao: OpenBao, issuer: Issuer, values: DemoValues) -> None:
         admin.jwt.enable()
         admin.jwt.configure(bound_issuer=issuer.url, jwks_url=issuer.jwks_url)
         let_in(admin, "test", ["app/dev/db", "app/dev/sentry", "common/npm"], {})
-        let_in(
-            admin, "deploy", ["app/prod/db", "app/prod/stripe"], {"ref": "refs/heads/main", "environment": "production"}
-        )
+        let_in(admin, "deploy", ["app/prod/db", "app/prod/stripe"], PRODUCTION)
 
 
-def let_in(admin: Admin, job: str, records: Sequence[str], claims: Mapping[str, object]) -> None:
-    """Let the job of ``acme/shop`` with these claims read `records`, through the role and policy ``shop-<job>``."""
-    rules = "".join(f'path "secret/data/{record}" {{ capabilities = ["read"] }}\n' for record in records)
-    admin.write_policy(f"shop-{job}", rules)
+def let_targets_in(bao: OpenBao, tokens: Mapping[str, str]) -> None:
+    """The platforms' API tokens, by platform, and a role for each target with the right to its ledger."""
+    with Admin(bao.address, bao.root_token) as admin:
+        for platform, token in tokens.items():
+            admin.kv.write("secret", f"platforms/{platform}", {"token": token})
+        for target, platform in TARGETS.items():
+            records = ["app/prod/db", "app/prod/stripe", f"platforms/{platform}"]
+            kept = [f"app/prod/.ciplug/{target}", "app/prod/.ciplug/.key"]
+            let_in(admin, target, records, PRODUCTION, kept=kept)
+
+
+def let_in(
+    admin: Admin, job: str, records: Sequence[str], claims: Mapping[str, object], *, kept: Sequence[str] = ()
+) -> None:
+    """Let the job of ``acme/shop`` with these claims read `records`, through the role and policy ``shop-<job>``.
+
+    `kept` are records that it may write as well.
+    """
+    rules = [f'path "secret/data/{record}" {{ capabilities = ["read"] }}' for record in records]
+    rules += [f'path "secret/data/{record}" {{ capabilities = ["create", "read", "update"] }}' for record in kept]
+    admin.write_policy(f"shop-{job}", "\n".join(rules))
     admin.jwt.write_role(
         JwtRole(
             name=f"shop-{job}",

@@ -109,7 +109,9 @@ def _compared(target: Target, held: Variable, entry: Entry | None, value: Secret
     if held.value is not None:
         if held.value == value:
             return "keep", "as it is to be"
-        changed_here = entry is None or entry.fingerprint != target.fingerprint(held.name, value)
+        if entry is None:
+            return "update", "taken over, and it has another value"
+        changed_here = entry.fingerprint != target.fingerprint(held.name, value)
         return ("update", "its value has changed in the vault") if changed_here else ("drift", _DRIFTED)
     if entry is None:
         return "update", "taken over, and its value cannot be read"

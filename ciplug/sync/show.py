@@ -69,6 +69,8 @@ class Shown:
 def text(shown: Shown) -> Iterator[str]:
     """The plan of one target, line by line; what is as it is to be is only counted."""
     yield f"{shown.target} ({shown.place or shown.platform})"
+    if shown.survey is None:
+        yield "  ? it is not known what is there"
     yield from (f"  {note}" for note in shown.notes)
     told = [change for change in shown.changes if change.differs]
     width = max((len(change.name) for change in told), default=0)

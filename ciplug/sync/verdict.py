@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
     from ciplug.sync.show import Shown
 
+_UNANSWERED = "no answer has said that it was done"
+"""What an outcome says of a variable of which the platform has told nothing."""
+
 _AGAIN = "run it again: it goes on where this has ended"
 
 
@@ -36,16 +39,25 @@ def findings(everything: Sequence[Shown]) -> CiplugError | None:
     )
 
 
-def verdict(everything: Sequence[Shown]) -> CiplugError | None:
-    """``None`` where every target is as it is to be, the one error of a target of which nothing was done, else all."""
+def verdict(everything: Sequence[Shown], *, interrupted: bool = False) -> CiplugError | None:
+    """``None`` where every target is as it is to be, the one error of a target of which nothing was done, else all.
+
+    `interrupted`: a signal ended it, so that everything it left undone is named.
+    """
     lines = [line for shown in everything for line in _lines(shown)]
     if not lines:
         return None
     errors = [error for shown in everything for error in shown.errors]
-    done = any(shown.done for shown in everything)
-    if len(everything) == 1 and len(errors) == 1 and (len(lines) == 1 or not done):
+    told = interrupted or any(_is_touched(shown) for shown in everything)
+    if len(everything) == 1 and len(errors) == 1 and (len(lines) == 1 or not told):
         return errors[0]
     return SyncError("\n".join(lines), hint=_hint(everything, errors))
+
+
+def _is_touched(shown: Shown) -> bool:
+    """Whether anything is known to have been written, be it only in part or without being confirmed."""
+    reasons = shown.outcome.failed.values() if shown.outcome is not None else ()
+    return bool(shown.done) or any(reason != _UNANSWERED for reason in reasons)
 
 
 def _lines(shown: Shown) -> Iterator[str]:

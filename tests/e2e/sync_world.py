@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import secrets
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+import threading
+import time
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
+import httpx
+
+from ciplug.standins.loopback import DROP, HANG, Answer
 from ciplug.standins.railway import Railway
 from ciplug.standins.render import Render
 from ciplug.standins.vercel import Vercel
+from ciplug.standins.vercel.limits import DELETING, PROJECTS, Limit
 from ciplug.vault.admin_auth import JwtRole
+from tests.e2e.outside import nothing_left
 from tests.e2e.project import AUDIENCE
+from tests.leaks import assert_no_leak
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
+    from ciplug.standins.loopback import Request
+    from tests.e2e.conftest import RunsCiplug
     from tests.e2e.project import Project
 
 TARGETS: Final = ("web", "api", "jobs")
@@ -45,16 +57,160 @@ options = {{ service = "{service}", api_url = "{render}" }}
 """
 
 
+class Clock:
+    """The time as a platform has it; `leap` seconds pass whenever it looks, so that no test waits for deployments."""
+
+    leap = 0.0
+
+    def __init__(self) -> None:
+        self._ahead = 0.0
+
+    def __call__(self) -> float:
+        self._ahead += self.leap
+        return time.time() + self._ahead
+
+
+class Steered:
+    """A platform of which a test can order what becomes of the next request of a kind."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._orders: list[tuple[str, Callable[[Callable[[], Answer]], Answer]]] = []
+
+    def order(self, mark: str, act: Callable[[Callable[[], Answer]], Answer]) -> None:
+        """Have `act` answer the next request with `mark` in its line or body; it may carry it out by calling."""
+        self._orders.append((mark, act))
+
+    def forget_orders(self) -> None:
+        """Nothing is ordered any more."""
+        self._orders.clear()
+
+    def handle(self, request: Request) -> Answer:
+        shown = f"{request.method} {request.target} {request.body.decode()}"
+        for order in self._orders:
+            mark, act = order
+            if mark in shown:
+                self._orders.remove(order)
+                return act(lambda: super(Steered, self).handle(request))  # type: ignore[misc]  # the vendor's
+        return super().handle(request)  # type: ignore[misc, no-any-return]  # the vendor's
+
+
+class SteeredVercel(Steered, Vercel): ...
+
+
+class SteeredRailway(Steered, Railway): ...
+
+
+class SteeredRender(Steered, Render): ...
+
+
+def failing(status: int, **headers: str) -> Callable[[Callable[[], Answer]], Answer]:
+    """Nothing is done, and `status` answered."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return lambda _carried_out: Answer(status=status, body=b"{}", headers=named)
+
+
+def lost(carried_out: Callable[[], Answer]) -> Answer:
+    """It is done, and nobody hears of it."""
+    carried_out()
+    return Answer(status=DROP)
+
+
+def cut(carried_out: Callable[[], Answer]) -> Answer:
+    """It is done, and half of the answer comes."""
+    answer = carried_out()
+    half = len(answer.body) // 2
+    return replace(answer, body=answer.body[:half], missing=len(answer.body) - half)
+
+
+class Gate:
+    """An order that holds a request until the test lets it go."""
+
+    def __init__(self) -> None:
+        self.reached = threading.Event()
+        self.free = threading.Event()
+
+    def __call__(self, carried_out: Callable[[], Answer]) -> Answer:
+        answer = carried_out()
+        self.reached.set()
+        self.free.wait(30)
+        return answer
+
+
+def never(_carried_out: Callable[[], Answer]) -> Answer:
+    """Nothing is done, and no answer given."""
+    return Answer(status=HANG)
+
+
 @dataclass
 class World:
-    """The project and its platforms; `service` is Render's, `tokens` are the platforms'."""
+    """The project and its platforms; `service` is Render's, `tokens` are the platforms', `clock` is Render's time."""
 
     project: Project
-    vercel: Vercel
-    railway: Railway
-    render: Render
+    vercel: SteeredVercel
+    railway: SteeredRailway
+    render: SteeredRender
     service: str
     tokens: Mapping[str, str]
+    clock: Clock
+    declared: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def platforms(self) -> dict[str, SteeredVercel | SteeredRailway | SteeredRender]:
+        """The stand-ins by target."""
+        return {"web": self.vercel, "api": self.railway, "jobs": self.render}
+
+    def declare(self, *targets: str, **values: str) -> None:
+        """More secrets, which the vault has and `targets` (all of them by default) list."""
+        self.declared |= values
+        self.project.put("app/prod/more", self.declared)
+        self.project.append("".join(f'\n[secrets.{name}]\nref = "more#{name}"\n' for name in values))
+        for target in targets or TARGETS:
+            self.listed(target, *OWN, *self.declared)
+
+    def listed(self, target: str, *names: str) -> None:
+        """From now on `target` has these secrets."""
+        self._edit(target, "secrets = ", json.dumps(list(names)))
+
+    def option(self, target: str, name: str, value: str) -> None:
+        """From now on `target` has this option."""
+        line = self._line(target, "options = ")
+        kept = [each for each in line[1:-1].strip().split(", ") if not each.startswith(f"{name} = ")]
+        self._edit(target, "options = ", f"{{ {', '.join([*kept, f'{name} = {value}'])} }}")
+
+    def _line(self, target: str, key: str) -> str:
+        section = self.project.manifest.read_text().split(f"[targets.{target}]")[1]
+        return next(line for line in section.splitlines() if line.startswith(key)).removeprefix(key)
+
+    def _edit(self, target: str, key: str, value: str) -> None:
+        before, head, after = self.project.manifest.read_text().partition(f"[targets.{target}]")
+        old = self._line(target, key)
+        self.project.manifest.write_text(before + head + after.replace(key + old, key + value, 1))
+
+    def rewrite_ledger(self, target: str, **changes: object) -> None:
+        """Change the ledger by hand."""
+        self.project.put(f"app/prod/.ciplug/{target}", {**(self.ledger(target) or {}), **changes})
+
+    def put(self, target: str, name: str, value: str) -> None:
+        """Make or change a variable on the platform, as a person does there."""
+        if target == "jobs":
+            self.render.set_variable(self.service, name, value)
+        elif target == "api":
+            self.railway.put("e-1", {name: value}, service="s-1")
+        elif found := [each for each in self.vercel.variables("prj_shop") if each.key == name]:
+            self.vercel.change_variable("prj_shop", found[0].id, value)
+        else:
+            self.vercel.add_variable("prj_shop", name, value, type="sensitive")
+
+    def remove(self, target: str, name: str) -> None:
+        """Take a variable away on the platform, as a person does there."""
+        if target == "jobs":
+            self.render.remove_variable(self.service, name)
+        elif target == "api":
+            self.railway.remove("e-1", name, service="s-1")
+        else:
+            [found] = [each for each in self.vercel.variables("prj_shop") if each.key == name]
+            self.vercel.remove_variable("prj_shop", found.id)
 
     @property
     def stored(self) -> dict[str, dict[str, str]]:
@@ -74,7 +230,7 @@ class World:
     def hidden(self) -> list[str]:
         """What no output may show."""
         values = [value for each in self.project.values.values() for value in each.values()]
-        return [*values, *self.tokens.values()]
+        return [*values, *self.tokens.values(), *self.declared.values()]
 
     @property
     def asked(self) -> dict[str, int]:
@@ -89,6 +245,12 @@ class World:
         """The ledger's record as it is stored."""
         return self.project.admin.kv.read(self.project.kv_mount, f"app/prod/.ciplug/{target}").data
 
+    def deploy_on_render(self) -> None:
+        """What a first deployment by hand leaves; from now on Render's deployments take no time."""
+        self.clock.leap = 10
+        route = f"{self.render.api_url}/services/{self.service}/deploys"
+        httpx.post(route, json={}, headers={"Authorization": f"Bearer {self.render.token}"}).raise_for_status()
+
     def let_in(self, target: str, *, ledger: bool = True) -> None:
         """The vault's role for a sync of `target`, with the right to its ledger or without."""
         project = self.project
@@ -96,10 +258,10 @@ class World:
             f'path "{project.kv_mount}/data/{path}" {{ capabilities = ["read"] }}'
             for path in ("app/prod/*", "common/*")
         ]
+        kept = f"{project.kv_mount}/data/app/prod/.ciplug"
         if ledger:
             rules += [
-                f'path "{project.kv_mount}/data/app/prod/.ciplug/{name}" {{ capabilities = ["create", "read", "update"] }}'
-                for name in (target, ".key")
+                f'path "{kept}/{name}" {{ capabilities = ["create", "read", "update"] }}' for name in (target, ".key")
             ]
         policy = f"{project.auth_mount}-{target}"
         project.admin.write_policy(policy, "\n".join(rules))
@@ -117,8 +279,12 @@ def sync_world(project: Project) -> Iterator[World]:
     """The platforms run, and the vault has their tokens and a role for each target, for the length of the block."""
     with ExitStack() as stack:
         token = f"vcp_{secrets.token_hex(16)}"
-        vercel = stack.enter_context(Vercel(token=token))
-        railway, render = stack.enter_context(Railway()), stack.enter_context(Render())
+        clock = Clock()
+        vercel = stack.enter_context(
+            SteeredVercel(token=token, limits=dict.fromkeys((DELETING, PROJECTS), Limit(1000)))
+        )
+        railway, render = stack.enter_context(SteeredRailway()), stack.enter_context(SteeredRender(clock=clock))
+        vercel.build(queued=0, building=0)
         vercel.add_project("prj_shop", "shop")
         vercel.add_deployment("prj_shop")
         railway.add_environment("e-1", project="p-1", services={"s-1": "api"})
@@ -127,7 +293,104 @@ def sync_world(project: Project) -> Iterator[World]:
         for platform, each in tokens.items():
             project.put(f"common/{platform}", {"token": each})
         project.append(_MANIFEST.format(vercel=vercel.url, railway=railway.url, render=render.api_url, service=service))
-        world = World(project, vercel, railway, render, service, tokens)
+        world = World(project, vercel, railway, render, service, tokens, clock)
         for target in TARGETS:
             world.let_in(target)
         yield world
+
+
+@dataclass
+class Done:
+    """How one sync ended: `page` is what it added to the step's summary."""
+
+    status: int
+    out: str
+    err: str
+    page: str
+
+    @property
+    def targets(self) -> dict[str, dict[str, Any]]:
+        """The document of ``--format json``, by target."""
+        return {each["target"]: each for each in json.loads(self.out)["targets"]}
+
+    @property
+    def last(self) -> str:
+        """The last line that people read."""
+        return self.err.rstrip("\n").rpartition("\n")[2]
+
+
+@dataclass
+class Sync:
+    """``ciplug sync`` in a job of GitHub Actions. No secret shows, no traceback, and no vault token outlives it."""
+
+    world: World
+    ciplug: RunsCiplug
+    env: dict[str, str]
+
+    def __call__(self, *args: str, status: int = 0, others: bool = False, **env: str) -> Done:
+        """Run it; it has to end with `status`. With `others` there are more at work, whose tokens come and go."""
+        full = self.env | env
+        page = Path(self.env["GITHUB_STEP_SUMMARY"])
+        before = len(page.read_text()) if page.is_file() else 0
+        with nullcontext() if others else nothing_left(self.world.project):
+            run = self.ciplug("sync", *args, env=full)
+        shown = page.read_text()[before:] if page.is_file() else ""
+        done = Done(run.returncode, run.stdout.decode(), run.stderr.decode(), shown)
+        assert done.status == status, done.err
+        assert "Traceback" not in done.err
+        hidden = [*self.world.hidden, full.get("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "")]
+        assert_no_leak(done.out + done.err + done.page, hidden)
+        assert "eyJ" not in done.out + done.err + done.page
+        return done
+
+
+_THIRD_PARTY: Final = """
+from ciplug.errors import PlatformError
+from ciplug.values import Deployment, Result, Variable
+
+
+def create(options, connect, wait):
+    return Other(connect("Other", "https://other.invalid"))
+
+
+class Other:
+    place = "other 1"
+    held = {{}}
+
+    def __init__(self, requests):
+        self.requests = requests
+
+    def read(self):
+        return [Variable(name=name, value=value) for name, value in self.held.items()]
+
+    def value(self, variable):
+        return variable.value
+
+    def problems(self, wanted, held):
+        return []
+
+    def apply(self, batch):
+        self.held |= batch.writes
+        return [Result(name=name) for name in batch.writes]
+
+{methods}
+"""
+_OTHER: Final = """
+[targets.other]
+platform = "other"
+environment = "prod"
+token = "//common/vercel#token"
+secrets = ["STRIPE_SECRET_KEY", "DATABASE_URL"]
+"""
+
+
+def third_party(world: World, methods: str) -> None:
+    """A target called ``other``, whose adapter is somebody else's, installed in the project's directory."""
+    packages = world.project.directory
+    (packages / "ciplug_other.py").write_text(_THIRD_PARTY.format(methods=methods))
+    info = packages / "ciplug_other-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: ciplug-other\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[ciplug.platforms]\nother = ciplug_other:create\n")
+    world.project.append(_OTHER)
+    world.let_in("other")

@@ -200,7 +200,7 @@ class RenderServiceBench(Running):
         service = self.standin.add_service("web", variables=seeds)
         other = self.standin.add_service("worker", variables={**seeds, "KEPT": THEIRS})
         group = self.standin.add_group("common", variables=seeds, services=[service])
-        self.standin._state.services[service].deploys.make("build_and_deploy")
+        self.standin.add_deploy(service)
         self.place = service if self.option == "service" else group
         self.others = [each for each in (service, other, group) if each != self.place]
 

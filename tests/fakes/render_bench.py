@@ -91,7 +91,7 @@ class Bench:
 
     def build(self, service: str) -> None:
         """Start one by hand."""
-        self.render._state.services[service].deploys.make("build_and_deploy")
+        self.render.add_deploy(service)
 
     def asked(self) -> list[str]:
         """The requests so far, without ids and queries."""

@@ -144,7 +144,7 @@ RULES = {
             imports("subprocess", "multiprocessing", "pty", "asyncio", "concurrent.futures.ProcessPoolExecutor"),
             uses("os.fork*", "os.exec*", "os.spawn*", "os.posix_spawn*", "os.system", "os.popen", "os.startfile"),
         ),
-        ("inject/start.py", "inject/tap.py", "standins/openbao.py", "demo/story.py"),
+        ("inject/start.py", "inject/tap.py", "standins/openbao.py", "demo/shell.py"),
         (
             "import subprocess",
             "from subprocess import Popen",

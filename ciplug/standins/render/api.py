@@ -95,6 +95,11 @@ class Render(Vendor):
             self._state.services[service.id] = service
         return service.id
 
+    def add_deploy(self, service: str) -> None:
+        """A first deploy of a service, as somebody starts it in the dashboard."""
+        with self._lock:
+            self._state.services[service].deploys.make("build_and_deploy")
+
     def add_group(
         self,
         name: str,
