@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from ciplug.errors import MissingError
-    from ciplug.values import Batch, Contents, Deployment, Identity, Record, Reply, Result, Secret, Variable
+    from ciplug.values import Batch, Contents, Deployment, Endpoint, Identity, Record, Reply, Result, Secret, Variable
 
 
 class IdentitySource(Protocol):
@@ -82,18 +82,8 @@ class Requests(Protocol):
 class Connects(Protocol):
     """Gives an adapter its HTTP client: with the target's token, the proxies and the deadline of this sync."""
 
-    def __call__(
-        self,
-        label: str,
-        base: str,
-        *,
-        header: str = "Authorization",
-        scheme: str = "Bearer ",
-        reset: Callable[[Any], float | None] | None = None,
-    ) -> Requests:
-        """A client for the origin `base`. `label` names the platform in messages; the token is sent as `header`, behind
-        `scheme`; `reset` finds in a 429's JSON when to come back, in seconds or epoch seconds.
-        """
+    def __call__(self, endpoint: Endpoint) -> Requests:
+        """A client for `endpoint`; ``UsageError`` for an address that no token may be sent to."""
 
 
 class Platform(Protocol):
@@ -109,7 +99,7 @@ class Platform(Protocol):
     def read(self) -> Sequence[Variable]:
         """Every variable at the target, whoever made it."""
 
-    def value(self, variable: Variable) -> Secret | None:
+    def read_value(self, variable: Variable) -> Secret | None:
         """The value of one that is ``readable`` and came without it; ``None`` where the platform does not tell."""
 
     def problems(self, wanted: Mapping[str, Secret], held: Sequence[Variable]) -> Sequence[str]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from ciplug.net.deadline import Deadline
     from ciplug.net.proxy import ProxySettings
-    from ciplug.values import Secret
+    from ciplug.values import Endpoint, Secret
 
 MAX_BODY: Final = 16 * 1024 * 1024
 """Bytes of one answer; a team with thousands of variables stays far below."""
@@ -45,44 +45,36 @@ class _Call:
 
 
 class Client:
-    """Requests to one platform at `base`, an origin. `label` is its name in messages.
+    """Requests to one platform, with `token`; ``UsageError`` where the endpoint is no address to send it to.
 
-    `token` is sent as `header`, behind `scheme`.
-
-    All requests share `deadline`. `reset` finds in an answer what only this platform's 429 says of the wait, in seconds
-    or epoch seconds; ``Retry-After`` and the usual reset headers are understood by themselves.
+    All requests share `deadline`. ``Retry-After`` and the usual reset headers of a 429 are understood by themselves.
     """
 
     def __init__(
         self,
-        label: str,
-        base: str,
+        endpoint: Endpoint,
         token: Secret,
         *,
         deadline: Deadline,
         proxies: ProxySettings,
-        header: str = "Authorization",
-        scheme: str = "Bearer ",
-        reset: Callable[[Any], float | None] | None = None,
         sleep: Callable[[float], None] | None = None,
         notify: Callable[[str], None] | None = None,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
-        self._label = label
-        self._base = _checked(base)
-        self._credential = (header.encode(), scheme.encode() + token.reveal())
+        self._label = endpoint.label
+        self._credential = (endpoint.header.encode(), endpoint.scheme.encode() + token.reveal())
         self._deadline = deadline
-        self._reset = reset or (lambda _document: None)
+        self._reset = endpoint.reset or (lambda _document: None)
         self._sleep = sleep
         self._notify = notify
         self._wall_clock = wall_clock
         self._client = httpx.Client(
-            base_url=self._base,
+            base_url=_checked(endpoint.base),
             trust_env=False,  # the environment is read in one place, and handed in
             verify=TlsSettings().context(),
             follow_redirects=False,
             timeout=ATTEMPT_SECONDS,
-            proxy=_proxy(base, proxies),
+            proxy=_proxy(endpoint.base, proxies),
         )
 
     def __enter__(self) -> Self:
@@ -91,6 +83,10 @@ class Client:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
         self._client.close()
 
     def request(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, final
 from ciplug.frozen import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 Engine = Literal["kv2", "kv1", "other"]
 """How a record is read: KV v2 (`data/` route, versions), KV v1, or any other engine by a plain GET with a lease."""
@@ -121,6 +121,21 @@ class VaultToken:
 
     token: Secret
     source: str
+
+
+@frozen
+class Endpoint:
+    """Where an adapter's requests go: `base`, an origin. `label` names the platform in messages.
+
+    The token is sent as `header`, behind `scheme`. `reset` finds in the JSON of a 429 when to come back, in seconds or
+    epoch seconds, where only this platform's own form says so.
+    """
+
+    label: str
+    base: str
+    header: str = "Authorization"
+    scheme: str = "Bearer "
+    reset: Callable[[Any], float | None] | None = None
 
 
 @frozen

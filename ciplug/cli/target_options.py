@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ciplug import registry
 from ciplug.errors import CiplugError, UsageError
 from ciplug.manifest import address_problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
     from ciplug.contracts import Requests
     from ciplug.manifest import Target
-    from ciplug.values import Reply
+    from ciplug.values import Endpoint, Reply
 
 
 def refuse_unfit(targets: Iterable[Target]) -> None:
@@ -44,17 +44,11 @@ class _Unconnected:
         raise CiplugError(f"an adapter asked its platform before it was used: {method} {path}")
 
 
-def _unconnected(
-    label: str,
-    base: str,
-    *,
-    header: str = "Authorization",
-    scheme: str = "Bearer ",
-    reset: Callable[[Any], float | None] | None = None,
-) -> Requests:
-    del header, scheme, reset
-    if problem := address_problem(base):
-        raise UsageError(f"{label}: option api_url {problem}", hint="leave it out, or give the vendor's own address")
+def _unconnected(endpoint: Endpoint) -> Requests:
+    if problem := address_problem(endpoint.base):
+        raise UsageError(
+            f"{endpoint.label}: option api_url {problem}", hint="leave it out, or give the vendor's own address"
+        )
     return _Unconnected()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from ciplug import registry
 from ciplug.cli.wiring import proxies
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ciplug.contracts import Platform, Requests
     from ciplug.pipeline import Delivery
     from ciplug.sync.engine import Keeps, Outcome, Survey
-    from ciplug.values import Secret
+    from ciplug.values import Endpoint, Secret
 
 REDEPLOY_SECONDS: Final = 3900.0
 """A little more than any adapter of ours waits for a deployment."""
@@ -123,31 +123,18 @@ class TargetSync:
         create = registry.find(self.declared.platform)
         return create(self.declared.options, self._connect, self._pace.wait)
 
-    def _connect(
-        self,
-        label: str,
-        base: str,
-        *,
-        header: str = "Authorization",
-        scheme: str = "Bearer ",
-        reset: Callable[[Any], float | None] | None = None,
-    ) -> Requests:
+    def _connect(self, endpoint: Endpoint) -> Requests:
         from ciplug.http import Client
 
-        return self._clients.enter_context(
-            Client(
-                label,
-                base,
-                self._token,
-                deadline=self._pace.deadline,
-                proxies=proxies(self._task.settings),
-                header=header,
-                scheme=scheme,
-                reset=reset,
-                sleep=self._pace.sleep,
-                notify=lambda message: self._notify(f"{self.name}: {message}"),
-            )
+        client = Client(
+            endpoint,
+            self._token,
+            deadline=self._pace.deadline,
+            proxies=proxies(self._task.settings),
+            sleep=self._pace.sleep,
+            notify=lambda message: self._notify(f"{self.name}: {message}"),
         )
+        return self._clients.enter_context(client)
 
 
 @contextmanager

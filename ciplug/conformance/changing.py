@@ -34,7 +34,7 @@ class ChangingRules:
         require(len(names) == len(set(names)), "a name is read twice")
         require(desk.foreign.keys() <= set(names), f"not read: {', '.join(sorted(desk.foreign.keys() - set(names)))}")
         for each in seen:
-            value = platform.value(each) if each.readable and each.value is None else each.value
+            value = platform.read_value(each) if each.readable and each.value is None else each.value
             stored = desk.foreign.get(each.name)
             require(stored is not None or each.reserved, f"{each.name} is read, is not there, and is not reserved")
             require(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from ciplug.errors import PlatformError
 from ciplug.frozen import frozen
 from ciplug.http import Client
 from ciplug.net.deadline import Deadline
 from ciplug.net.proxy import ProxySettings
-from ciplug.values import Secret
+from ciplug.values import Endpoint, Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -64,7 +64,7 @@ class Line:
     def close(self) -> None:
         """Close every connection."""
         for client in self._clients.values():
-            client.__exit__(None, None, None)
+            client.close()
 
     @contextmanager
     def broken(self, fault: Fault) -> Iterator[Callable[[], bool]]:
@@ -78,25 +78,14 @@ class Line:
     def connects(self, token: str) -> Connects:
         """What an adapter is created with."""
 
-        def connect(
-            label: str,
-            base: str,
-            *,
-            header: str = "Authorization",
-            scheme: str = "Bearer ",
-            reset: Callable[[Any], float | None] | None = None,
-        ) -> Requests:
-            key = (label, base, header, scheme, reset, token)
+        def connect(endpoint: Endpoint) -> Requests:
+            key = (endpoint, token)
             if key not in self._clients:
                 self._clients[key] = Client(
-                    label,
-                    base,
+                    endpoint,
                     Secret(token),
                     deadline=self._deadline,
                     proxies=ProxySettings(),
-                    header=header,
-                    scheme=scheme,
-                    reset=reset,
                     sleep=self._wait,
                     notify=lambda text: self._shown.text("a message of the client", text),
                     wall_clock=self._clock,

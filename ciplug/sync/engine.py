@@ -88,7 +88,7 @@ def survey(
         blind=keeper.blind,
     )
     if asked := unsure(target):
-        known = {variable.name: replace(variable, value=platform.value(variable)) for variable in asked}
+        known = {variable.name: replace(variable, value=platform.read_value(variable)) for variable in asked}
         target = replace(target, held={**target.held, **known})
     changes = plan(target, prune=prune, adopt=adopt)
     written = {change.name: wanted[change.name] for change in changes if change.applies and change.kind in WRITES}

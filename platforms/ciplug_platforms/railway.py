@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ciplug.values import Secret, Variable
+from ciplug.values import Endpoint, Secret, Variable
 from ciplug_platforms import railway_graphql as graphql
 from ciplug_platforms.railway_apply import Application
 from ciplug_platforms.railway_deployments import Deployments
@@ -24,9 +24,10 @@ def create(options: Mapping[str, Any], connect: Connects, wait: Callable[[float]
     """The target that `options` describe; ``UsageError`` where they do not. Nothing is asked of Railway yet."""
     target = parsed(options)
     if target.token_kind == "project":  # noqa: S105  # the kind, not a token
-        requests = connect("Railway", target.api_url, header="Project-Access-Token", scheme="")
+        endpoint = Endpoint(label="Railway", base=target.api_url, header="Project-Access-Token", scheme="")
     else:
-        requests = connect("Railway", target.api_url)
+        endpoint = Endpoint(label="Railway", base=target.api_url)
+    requests = connect(endpoint)
     return Service(target, requests, wait) if target.service else Variables(target, requests)
 
 
@@ -56,7 +57,7 @@ class Variables:
             # Without a cause: it may quote the answer.
             raise graphql.unexpected() from None
 
-    def value(self, variable: Variable) -> Secret | None:
+    def read_value(self, variable: Variable) -> Secret | None:
         """What ``read`` gave: a sealed value is never told."""
         return variable.value
 

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from ciplug.errors import PlatformError, UsageError
+from ciplug.values import Endpoint
 from ciplug_platforms import render_deploys, render_rules
 from ciplug_platforms.render_api import Owner, granted, identifier, items, malformed, variables
 from ciplug_platforms.render_apply import Application
@@ -35,7 +36,7 @@ def create(options: Mapping[str, Any], connect: Connects, wait: Callable[[float]
     )
     # The documented address ends in the version, which the routes here begin with.
     origin = options.get("api_url", _API).rstrip("/").removesuffix("/v1")
-    return Render(owner, connect("Render", origin), wait)
+    return Render(owner, connect(Endpoint(label="Render", base=origin)), wait)
 
 
 def _option_problems(options: Mapping[str, Any]) -> Iterator[str]:
@@ -70,7 +71,7 @@ class Render:
         shown = self._pages(doing) if self._owner.kind == "service" else self._group(doing).get("envVars")
         return list(variables(shown, doing).values())
 
-    def value(self, variable: Variable) -> Secret | None:
+    def read_value(self, variable: Variable) -> Secret | None:
         """What came with it: Render gives every value when it lists them."""
         return variable.value
 

@@ -56,7 +56,7 @@ class Vercel:
         newest = {each.variable.name: each.variable for each in sorted(self._records.values(), key=_created)}
         return tuple(newest[name] for name in sorted(newest))
 
-    def value(self, variable: Variable) -> Secret | None:
+    def read_value(self, variable: Variable) -> Secret | None:
         """The value of one that is not sensitive."""
         if not variable.readable:
             return None

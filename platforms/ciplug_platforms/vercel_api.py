@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from ciplug.errors import PlatformError
+from ciplug.values import Endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -38,7 +39,7 @@ class Api:
     """The routes of one project. What is not a success raises ``PlatformError`` unless a method says otherwise."""
 
     def __init__(self, options: Options, connect: Connects, wait: Callable[[float], None]) -> None:
-        self._requests = connect("Vercel", options.api_url, reset=_reset)
+        self._requests = connect(Endpoint(label="Vercel", base=options.api_url, reset=_reset))
         self._scope = options.scope
         self._project = options.project
         self._wait = wait

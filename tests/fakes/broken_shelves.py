@@ -41,7 +41,7 @@ class ReadsTwice(Shelf):
 
 
 class ReadsOtherValues(Shelf):
-    def value(self, variable: Variable) -> Secret | None:
+    def read_value(self, variable: Variable) -> Secret | None:
         return Secret("another")
 
 

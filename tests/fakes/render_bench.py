@@ -10,18 +10,17 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from ciplug.errors import CiplugError
-from ciplug.http import Client
-from ciplug.net.deadline import Deadline
-from ciplug.net.proxy import ProxySettings
 from ciplug.standins.render import Render
-from ciplug.values import Batch, Deployment, Secret
+from ciplug.values import Batch, Deployment, Endpoint, Secret
 from ciplug_platforms.render import create
+from tests.fakes.connecting import connecting
 from tests.leaks import assert_no_leak
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from ciplug.contracts import Platform, Redeploys
+    from ciplug.http import Client
     from ciplug.standins.render.deploys import Deploy, Status
     from ciplug.values import Variable
 
@@ -65,19 +64,17 @@ class Bench:
         self.clients: list[Client] = []
 
     def target(self, *, token: str = "", seconds: float = 600, **options: object) -> Platform:
-        def connect(label: str, base: str, **more: Any) -> Client:
-            made = Client(
-                label,
-                base,
-                Secret(token or self.render.token),
-                deadline=Deadline(seconds, clock=self.clock.passed),
-                proxies=ProxySettings(),
-                sleep=self.clock.sleep,
-                wall_clock=self.clock,
-                **more,
-            )
-            self.clients.append(made)
-            return made
+        connected = connecting(
+            token or self.render.token,
+            clock=self.clock.passed,
+            sleep=self.clock.sleep,
+            seconds=seconds,
+            wall_clock=self.clock,
+        )
+
+        def connect(endpoint: Endpoint) -> Client:
+            self.clients.append(connected(endpoint))
+            return self.clients[-1]
 
         return create({"api_url": self.render.api_url} | options, connect, self.clock.sleep)
 

@@ -11,7 +11,7 @@ from ciplug.conformance import Bench, Clock
 from ciplug.errors import PlatformError
 from ciplug.standins.loopback import Answer
 from ciplug.standins.vendor import Vendor
-from ciplug.values import Deployment, Result, Secret, Variable, is_text
+from ciplug.values import Deployment, Endpoint, Result, Secret, Variable, is_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -54,7 +54,7 @@ class Shelf:
     """The adapter; each part of it that a broken one does differently is a method of its own."""
 
     def __init__(self, connect: Connects, wait: Callable[[float], None], url: str) -> None:
-        self.requests = connect("Shelf", url)
+        self.requests = connect(Endpoint(label="Shelf", base=url))
         self.wait = wait
 
     @property
@@ -70,7 +70,7 @@ class Shelf:
     def variable(self, item: Mapping[str, Any]) -> Variable:
         return Variable(name=item["name"], readable=True, stamp=str(item["stamp"]))
 
-    def value(self, variable: Variable) -> Secret | None:
+    def read_value(self, variable: Variable) -> Secret | None:
         document = self.granted(self.requests.request("GET", HERE))
         return next((Secret(each["value"]) for each in document["items"] if each["name"] == variable.name), None)
 

@@ -13,19 +13,18 @@ from openapi_core import OpenAPI
 from openapi_core.testing import MockRequest
 
 from ciplug.errors import PlatformError
-from ciplug.http import Client
-from ciplug.net.deadline import Deadline
-from ciplug.net.proxy import ProxySettings
 from ciplug.standins.vercel import Vercel
-from ciplug.values import Batch, Secret
+from ciplug.values import Batch, Endpoint, Secret
 from ciplug_platforms import vercel as adapter
 from tests import specs
+from tests.fakes.connecting import connecting
 from tests.leaks import assert_no_leak
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from ciplug.contracts import Requests
+    from ciplug.http import Client
     from ciplug.standins.loopback import Answer, Request
 
 TOKEN: Final = "vcp_token-of-the-team"
@@ -69,29 +68,14 @@ class Bench:
         self.shown: list[str] = []
         self._clients: list[Client] = []
 
-    def connect(
-        self,
-        label: str,
-        base: str,
-        *,
-        header: str = "Authorization",
-        scheme: str = "Bearer ",
-        reset: Callable[[Any], float | None] | None = None,
-        token: str = TOKEN,
-    ) -> Requests:
-        made = Client(
-            label,
-            base,
-            Secret(token),
-            deadline=Deadline(self.seconds, clock=self.clock),
-            proxies=ProxySettings(),
-            header=header,
-            scheme=scheme,
-            reset=reset,
+    def connect(self, endpoint: Endpoint, *, token: str = TOKEN) -> Requests:
+        made = connecting(
+            token,
+            clock=self.clock,
             sleep=self.clock.waits.append,
+            seconds=self.seconds,
             notify=self.shown.append,
-            wall_clock=self.clock,
-        )
+        )(endpoint)
         self._clients.append(made)
         return made
 

@@ -12,7 +12,7 @@ from ciplug.http import MAX_BODY, Client
 from ciplug.net.deadline import Deadline
 from ciplug.net.proxy import ProxySettings
 from ciplug.standins.loopback import DROP, Answer, LoopbackServer
-from ciplug.values import Secret
+from ciplug.values import Endpoint, Secret
 from tests.leaks import assert_no_leak
 
 if TYPE_CHECKING:
@@ -66,14 +66,15 @@ def clock() -> Clock:
 
 
 def client(url: str, clock: Clock, *, seconds: float = 600, proxies: ProxySettings | None = None) -> Client:
+    def reset(document: object) -> float | None:
+        return document.get("reset") if isinstance(document, dict) else None
+
     return Client(
-        "Vercel",
-        url,
+        Endpoint(label="Vercel", base=url, reset=reset),
         Secret(TOKEN),
         deadline=Deadline(seconds, clock=clock),
         proxies=proxies or ProxySettings(),
         sleep=clock.sleep,
-        reset=lambda document: document.get("reset") if isinstance(document, dict) else None,
         wall_clock=lambda: NOW + clock(),
     )
 

@@ -10,22 +10,21 @@ import graphql
 import pytest
 
 from ciplug.errors import PlatformError, UsageError
-from ciplug.http import Client
-from ciplug.net.deadline import Deadline
-from ciplug.net.proxy import ProxySettings
 from ciplug.standins.loopback import Answer, LoopbackServer
 from ciplug.standins.railway import Railway
 from ciplug.sync.engine import carry_out, survey
 from ciplug.sync.ledger import Entry, Ledger
-from ciplug.values import Batch, Result, Secret, Variable
+from ciplug.values import Batch, Endpoint, Result, Secret, Variable
 from ciplug_platforms.railway import create
 from tests import specs
+from tests.fakes.connecting import connecting
 from tests.leaks import assert_no_leak
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from ciplug.contracts import Requests
+    from ciplug.http import Client
     from ciplug.standins.loopback import Request
     from ciplug.sync.engine import Outcome
     from ciplug.values import Reply
@@ -84,19 +83,9 @@ class World:
     def target(self, **options: Any) -> Any:
         return create({"api_url": self.url} | (options or WEB), self._connect, self.clock.sleep)
 
-    def _connect(self, label: str, base: str, **given: Any) -> Requests:
-        deadline = Deadline(self.seconds, clock=self.clock)
-        client = Client(
-            label,
-            base,
-            Secret(self.token),
-            deadline=deadline,
-            proxies=ProxySettings(),
-            sleep=self.clock.sleep,
-            wall_clock=self.clock,
-            **given,
-        )
-        return Recorded(self._stack.enter_context(client), self.about_to_send)
+    def _connect(self, endpoint: Endpoint) -> Requests:
+        connect = connecting(self.token, clock=self.clock, sleep=self.clock.sleep, seconds=self.seconds)
+        return Recorded(self._stack.enter_context(connect(endpoint)), self.about_to_send)
 
     def calls(self) -> int:
         return len(self.railway.requests())
@@ -209,7 +198,7 @@ def test_reading_gives_values_as_stored_and_nothing_that_the_platform_provides(w
     found = read(target)
     assert found.keys() == {"A", "B"}
     assert found["A"].value == Secret("${{B}}")
-    assert target.value(found["B"]) == Secret("hunter22")
+    assert target.read_value(found["B"]) == Secret("hunter22")
     assert found["B"].id
     assert not found["B"].reserved + found["B"].misfit
     assert world.calls() == 1
@@ -225,7 +214,7 @@ def test_a_sealed_variable_comes_without_value_and_with_the_stamp_of_its_last_ch
     world.railway.put("env", {"SEALED": "hunter22"}, service="svc", sealed=True)
     target = world.target()
     first = read(target)["SEALED"]
-    assert (first.value, first.readable, target.value(first)) == (None, False, None)
+    assert (first.value, first.readable, target.read_value(first)) == (None, False, None)
     assert read(target)["SEALED"] == first
     world.clock.sleep(10)
     world.railway.put("env", {"SEALED": "changed by hand"}, service="svc")

@@ -10,19 +10,18 @@ import pytest
 
 from ciplug.contracts import Redeploys
 from ciplug.errors import PlatformError
-from ciplug.http import Client
-from ciplug.net.deadline import Deadline
-from ciplug.net.proxy import ProxySettings
 from ciplug.standins.loopback import Answer, LoopbackServer
 from ciplug.standins.railway import Railway
-from ciplug.values import Deployment, Secret
+from ciplug.values import Deployment, Endpoint, Secret
 from ciplug_platforms.railway import create
+from tests.fakes.connecting import connecting
 from tests.leaks import assert_no_leak
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ciplug.contracts import Requests
+    from ciplug.http import Client
     from ciplug.standins.loopback import Request
     from ciplug.values import Reply
 
@@ -69,10 +68,9 @@ class World:
         server = self._stack.enter_context(LoopbackServer(respond))
         return self.target(**WEB, api_url=server.url)
 
-    def _connect(self, label: str, base: str, **given: Any) -> Requests:
-        deadline, proxies = Deadline(3600, clock=self.now), ProxySettings()
-        client = Client(label, base, self._token, deadline=deadline, proxies=proxies, sleep=self.slept.append, **given)
-        return Watched(self._stack.enter_context(client), self.about_to_send)
+    def _connect(self, endpoint: Endpoint) -> Requests:
+        connect = connecting(self._token, clock=self.now, sleep=self.slept.append, seconds=3600)
+        return Watched(self._stack.enter_context(connect(endpoint)), self.about_to_send)
 
 
 @pytest.fixture

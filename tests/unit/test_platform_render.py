@@ -127,7 +127,7 @@ def test_a_group_is_read_at_once_with_its_values(bench: Bench, render: Render) -
     target = bench.target(env_group=render.add_group("shared", variables={f"K{i:03}": THEIRS for i in range(130)}))
     seen = target.read()
     assert len(seen) == 130
-    assert all(target.value(each) == Secret(THEIRS) for each in seen)
+    assert all(target.read_value(each) == Secret(THEIRS) for each in seen)
     assert len(render.requests()) == 1
     assert_no_leak(repr(seen), [THEIRS])
 

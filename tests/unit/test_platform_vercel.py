@@ -119,7 +119,7 @@ def test_a_sensitive_value_is_not_asked_for_whatever_the_list_shows(bench: Bench
     bench.vercel.add_variable("shop", "A", SECRET, type="sensitive")
     target = bench.target()
     (found,) = target.read()
-    assert (found.value, found.readable, target.value(found)) == (None, False, None)
+    assert (found.value, found.readable, target.read_value(found)) == (None, False, None)
     assert len(bench.asked()) == 1
 
 
@@ -128,9 +128,9 @@ def test_an_encrypted_value_is_read_by_itself(bench: Bench) -> None:
     target = bench.target(type="encrypted")
     (found,) = target.read()
     assert (found.id, found.value, found.readable, found.misfit) == (variable_id, None, True, "")
-    assert target.value(found) == Secret(SECRET)
+    assert target.read_value(found) == Secret(SECRET)
     bench.vercel.remove_variable("shop", variable_id)
-    assert target.value(found) is None
+    assert target.read_value(found) is None
 
 
 def test_a_plain_value_comes_with_the_list(bench: Bench) -> None:
@@ -212,11 +212,11 @@ def test_a_value_that_is_not_said_to_be_in_clear_is_none(bench: Bench) -> None:
     target = bench.target(type="encrypted")
     (found,) = target.read()
     bench.vercel.fail_next(200, body=b'{"value": "ciphertext", "decrypted": false}')
-    assert target.value(found) is None
+    assert target.read_value(found) is None
 
 
 def test_an_id_cannot_lead_to_another_route(bench: Bench) -> None:
-    assert bench.target().value(Variable(name="A", id="a/../b?c", readable=True)) is None
+    assert bench.target().read_value(Variable(name="A", id="a/../b?c", readable=True)) is None
     assert "/env/a%2F..%2Fb%3Fc?" in bench.vercel.requests()[0].target
 
 
@@ -597,7 +597,7 @@ def test_a_hostile_value_arrives_as_it_is(bench: Bench, value: str, kind: str) -
     assert bench.apply(target, {"A": value}) == {"A": ""}
     assert bench.stored() == {("A", ("production",)): (kind, value)}
     (found,) = target.read()
-    read = found.value or target.value(found)
+    read = found.value or target.read_value(found)
     assert read == (None if kind == "sensitive" else Secret(value))
 
 

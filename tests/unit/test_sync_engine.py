@@ -66,7 +66,7 @@ class Memory:
         self._call("read")
         return [self._variable(name) for name in self.values]
 
-    def value(self, variable: Variable) -> Secret | None:
+    def read_value(self, variable: Variable) -> Secret | None:
         raise AssertionError(variable.name)
 
     def problems(self, wanted: Mapping[str, Secret], held: Sequence[Variable]) -> Sequence[str]:

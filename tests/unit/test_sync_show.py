@@ -1,0 +1,131 @@
+"""What people and programs are shown of a sync: every difference with its reason, and nothing of what is equal."""
+
+from __future__ import annotations
+
+import json
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ciplug.errors import PlatformError
+from ciplug.sync.engine import Outcome, Survey
+from ciplug.sync.ledger import Ledger
+from ciplug.sync.plan import Change, Target
+from ciplug.sync.show import HEADER, Shown, counted, document, rows, text
+from ciplug.values import Deployment, Secret
+from tests.leaks import assert_no_leak
+
+if TYPE_CHECKING:
+    from ciplug.sync.plan import Kind
+
+VALUE = "the value that nobody sees"
+
+
+def survey(*changes: Change, blind: str = "", problems: tuple[str, ...] = ()) -> Survey:
+    wanted = {change.name: Secret(VALUE) for change in changes}
+    target = Target(wanted=wanted, held={}, ledger=Ledger(), fingerprint=lambda _name, _value: VALUE, blind=blind)
+    return Survey(target=target, changes=changes, problems=problems, before=Ledger())
+
+
+def shown(*changes: Change, **known: Any) -> Shown:
+    found = survey(*changes, blind=known.pop("blind", ""), problems=known.pop("problems", ()))
+    return Shown(target="web", platform="vercel", environment="prod", place="vercel prj_1", survey=found, **known)
+
+
+KEPT = Change(kind="keep", name="A", reason="as it is to be")
+MADE = Change(kind="create", name="LONG_NAME", reason="not there")
+GONE = Change(kind="delete", name="B", reason="no longer in the manifest", needs="--prune")
+THEIRS = Change(kind="foreign", name="C", reason="it exists", needs="--adopt C")
+
+
+def test_the_plan_names_what_differs_and_counts_the_rest() -> None:
+    assert list(text(shown(KEPT, MADE, GONE, THEIRS))) == [
+        "web (vercel prj_1)",
+        "  + create   LONG_NAME  not there",
+        "  - delete   B          no longer in the manifest; needs --prune",
+        "  ! foreign  C          it exists; needs --adopt C",
+        "  = 1 as it is to be",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "sign"),
+    [("create", "+"), ("update", "~"), ("replace", "~"), ("drift", "~"), ("delete", "-"), ("foreign", "!")],
+)
+def test_every_kind_has_its_sign(kind: Kind, sign: str) -> None:
+    assert list(text(shown(Change(kind=kind, name="A", reason="why"))))[1] == f"  {sign} {kind:<7}  A  why"
+
+
+def test_several_that_are_equal_are_one_line() -> None:
+    assert list(text(shown(KEPT, Change(kind="keep", name="Z", reason="x"))))[1:] == ["  = 2 as they are to be"]
+
+
+def test_a_target_of_which_nothing_is_known_does_not_pass_for_an_empty_one() -> None:
+    unknown = Shown(target="web", platform="vercel", environment="prod", errors=(PlatformError("no"),))
+    assert list(text(unknown)) == ["web (vercel)", "  ? it is not known what is there"]
+    assert unknown.differs
+    assert list(text(shown()))[1:] == ["  = nothing is there to be kept"]
+
+
+def test_problems_and_the_missing_ledger_are_in_the_plan() -> None:
+    lines = list(text(shown(MADE, blind="no right to it", problems=("LONG_NAME: too long",))))
+    assert lines[1] == "  no ledger: no right to it"
+    assert lines[-1] == "  cannot be: LONG_NAME: too long"
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ((), "nothing to do"),
+        ((KEPT,), "nothing to do"),
+        ((MADE,), "1 to create"),
+        ((MADE, GONE, THEIRS), "1 to create, 2 waiting for an option"),
+        ((Change(kind="drift", name="D", reason="x"), MADE), "1 to create, 1 to repair"),
+    ],
+)
+def test_all_of_it_is_one_line(changes: tuple[Change, ...], line: str) -> None:
+    assert counted([shown(*changes)]) == line
+
+
+def test_the_counts_are_of_all_targets() -> None:
+    assert counted([shown(MADE), shown(MADE, KEPT)]) == "2 to create"
+
+
+def test_the_table_has_a_row_for_each_difference_with_its_outcome() -> None:
+    failed = MappingProxyType({"LONG_NAME": "refused"})
+    update = Change(kind="update", name="U", reason="changed")
+    table = list(rows([shown(KEPT, MADE, GONE, update, outcome=Outcome(done=(update,), failed=failed))]))
+    assert table == [
+        ("web", "LONG_NAME", "create", "not there", "refused"),
+        ("web", "B", "delete", "no longer in the manifest; needs --prune", ""),
+        ("web", "U", "update", "changed", "done"),
+    ]
+    assert {len(row) for row in table} == {len(HEADER)}
+
+
+def test_the_table_has_errors_and_targets_without_a_difference() -> None:
+    error = Shown(target="api", platform="railway", environment="prod", errors=(PlatformError("it is down"),))
+    assert list(rows([shown(KEPT), error])) == [
+        ("web", "", "keep", "all 1 as they are to be", ""),
+        ("api", "", "error", "it is down", ""),
+    ]
+
+
+def test_the_document_grows_with_what_is_known() -> None:
+    early = document(Shown(target="web", platform="vercel", environment="prod"))
+    assert (early["differs"], early["changes"], early["errors"]) == (True, [], [])
+    assert not {"done", "failed", "deployment"} & early.keys()
+    outcome = Outcome(done=(MADE,), failed=MappingProxyType({"B": "refused"}))
+    ready = Deployment(state="ready", detail="READY", address="https://x")
+    late = document(shown(KEPT, MADE, outcome=outcome, deployment=ready, errors=(PlatformError("no", hint="again"),)))
+    assert late["changes"][0] == {"kind": "keep", "name": "A", "reason": "as it is to be", "needs": ""}
+    assert (late["done"], late["failed"]) == (["LONG_NAME"], {"B": "refused"})
+    assert late["deployment"] == {"state": "ready", "detail": "READY", "address": "https://x"}
+    assert late["errors"] == [{"cause": "platform", "message": "no", "hint": "again"}]
+
+
+def test_no_value_is_in_any_of_it() -> None:
+    whole = shown(KEPT, MADE, GONE, blind="no right", outcome=Outcome(done=(MADE,)))
+    everything = [*text(whole), json.dumps(document(whole)), repr(list(rows([whole]))), counted([whole])]
+    assert_no_leak("\n".join(everything), [VALUE])

@@ -1,0 +1,136 @@
+"""How a sync ends: as one error that names every variable that is not as it is to be, or as none."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ciplug.errors import DeniedError, FindingsError, PlatformError, SyncError
+from ciplug.sync.engine import Outcome, Survey
+from ciplug.sync.ledger import Ledger
+from ciplug.sync.plan import Change, Target
+from ciplug.sync.show import Shown
+from ciplug.sync.verdict import failed_deployment, findings, unfit, verdict
+from ciplug.values import Deployment
+
+if TYPE_CHECKING:
+    from ciplug.errors import CiplugError
+
+MADE = Change(kind="create", name="MADE", reason="not there")
+KEPT = Change(kind="keep", name="KEPT", reason="as it is to be")
+THEIRS = Change(kind="foreign", name="THEIRS", reason="it exists", needs="--adopt THEIRS")
+TO_PRUNE = Change(kind="delete", name="OLD", reason="no longer in the manifest", needs="--prune")
+DOWN = PlatformError("it is down", hint="run it again later")
+
+
+def shown(*changes: Change, name: str = "web", problems: tuple[str, ...] = (), **known: Any) -> Shown:
+    target = Target(wanted={}, held={}, ledger=Ledger(), fingerprint=lambda _name, _value: "")
+    survey = Survey(target=target, changes=changes, problems=problems, before=Ledger())
+    return Shown(target=name, platform="vercel", environment="prod", survey=survey, **known)
+
+
+def lost(name: str = "web", error: CiplugError = DOWN) -> Shown:
+    """A target that could not be looked at."""
+    return Shown(target=name, platform="vercel", environment="prod", errors=(error,))
+
+
+def partly(done: tuple[Change, ...] = (), *errors: CiplugError, **failed: str) -> dict[str, Any]:
+    return {"outcome": Outcome(done=done, failed=MappingProxyType(failed), errors=errors), "errors": errors}
+
+
+def test_what_is_done_is_no_error() -> None:
+    assert verdict([shown(KEPT), shown(MADE, outcome=Outcome(done=(MADE,)))]) is None
+    assert findings([shown(KEPT)]) is None
+    assert unfit([shown(MADE)]) is None
+
+
+def test_all_problems_of_all_targets_are_one_error() -> None:
+    found = unfit([shown(MADE, problems=("A: no", "B: no")), shown(MADE, name="api", problems=("A: no",)), lost()])
+    assert str(found) == "web: A: no\nweb: B: no\napi: A: no"
+    assert isinstance(found, SyncError)
+
+
+@pytest.mark.parametrize("change", [MADE, THEIRS, TO_PRUNE])
+def test_any_difference_is_a_finding(change: Change) -> None:
+    found = findings([shown(KEPT), shown(change, name="api")])
+    assert isinstance(found, FindingsError)
+    assert str(found).endswith(": api")
+
+
+def test_a_look_that_failed_is_no_finding() -> None:
+    assert findings([lost()]) is DOWN
+    assert isinstance(findings([lost(), shown(MADE, name="api")]), SyncError)
+
+
+@pytest.mark.parametrize("error", [DOWN, DeniedError("no right")])
+def test_of_one_target_of_which_nothing_was_done_it_is_the_error_itself(error: CiplugError) -> None:
+    assert verdict([lost(error=error)]) is error
+    unanswered = {"MADE": "no answer has said that it was done"}
+    assert verdict([shown(MADE, **partly((), error, **unanswered))]) is error
+
+
+def test_with_others_beside_it_it_is_named_by_its_target() -> None:
+    found = verdict([lost("api"), shown(KEPT)])
+    assert isinstance(found, SyncError)
+    assert (str(found), found.hint) == ("api: it is down", "run it again later")
+
+
+@pytest.mark.parametrize("reason", ["it was written, and not read back", "it is refused (INVALID_VALUE)"])
+def test_what_was_written_without_being_confirmed_is_named(reason: str) -> None:
+    found = verdict([shown(MADE, **partly((), DOWN, MADE=reason))])
+    assert isinstance(found, SyncError)
+    assert str(found) == f"web: MADE: {reason}\nweb: it is down"
+
+
+def test_what_was_done_in_part_names_the_rest() -> None:
+    found = verdict([shown(MADE, KEPT, **partly((KEPT,), DOWN, MADE="no answer has said that it was done"))])
+    assert isinstance(found, SyncError)
+    assert str(found).splitlines()[0] == "web: MADE: no answer has said that it was done"
+
+
+def test_a_signal_has_everything_named() -> None:
+    stopped = shown(MADE, **partly((), DOWN, MADE="no answer has said that it was done"))
+    assert verdict([stopped]) is DOWN
+    named = verdict([stopped], interrupted=True)
+    assert isinstance(named, SyncError)
+    assert "web: MADE: no answer" in str(named)
+    assert verdict([shown(KEPT, outcome=Outcome())], interrupted=True) is None
+
+
+def test_what_is_foreign_is_named_with_the_option_that_takes_it_over() -> None:
+    found = verdict([shown(THEIRS, MADE, outcome=Outcome(done=(MADE,)))])
+    assert str(found) == "web: THEIRS: it exists"
+    assert found is not None
+    assert found.exit_code == 10
+    assert "with --adopt THEIRS, or leave it out" in found.hint
+
+
+def test_what_only_prune_would_delete_is_no_failure() -> None:
+    assert verdict([shown(TO_PRUNE, outcome=Outcome())]) is None
+
+
+def test_what_is_reserved_has_no_option_to_name() -> None:
+    reserved = Change(kind="foreign", name="THEIRS", reason="an integration manages it")
+    found = verdict([shown(reserved, outcome=Outcome())])
+    assert found is not None
+    assert "--adopt" not in found.hint
+
+
+@pytest.mark.parametrize(
+    ("deployment", "words"),
+    [
+        (Deployment(state="failed", detail="ERROR", address="https://x"), "is failed (ERROR): https://x"),
+        (Deployment(state="failed"), "is failed (no reason given)"),
+        (Deployment(state="building", detail="BUILDING"), "is building (BUILDING)"),
+    ],
+)
+def test_a_deployment_that_is_not_ready_is_an_error_with_its_address(deployment: Deployment, words: str) -> None:
+    found = failed_deployment(shown(deployment=deployment))
+    assert str(found) == f"the new deployment {words}"
+
+
+def test_a_deployment_that_is_ready_or_none_is_no_error() -> None:
+    assert failed_deployment(shown()) is None
+    assert failed_deployment(shown(deployment=Deployment(state="ready"))) is None
