@@ -165,8 +165,8 @@ def open_ledger(task: Task, token: Secret, *, looks_only: bool = False) -> Itera
         [str(address) for address in task.client.addresses],
         token,
         task.client.namespace or None,
-        tls=task.settings.tls,
-        proxies=proxies(task.settings),
+        transport=task.client.transport,
+        patience=task.settings.deadline or vault.deadline,
     ) as admin:
         yield LedgerStore(admin.kv, records, holder=holder, looks_only=looks_only)
 

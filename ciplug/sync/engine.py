@@ -62,12 +62,13 @@ class Survey:
 class Outcome:
     """What became of a survey. `failed` has the reason by name; `done` are changes that the platform confirmed.
 
-    `errors` are what ended it early, and what kept the ledger from being written.
+    `errors` are what ended it early, and what kept the ledger from being written. `ledger` is the one that it left.
     """
 
     done: tuple[Change, ...] = ()
     failed: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     errors: tuple[CiplugError, ...] = ()
+    ledger: Ledger = Ledger()
 
 
 def survey(
@@ -97,7 +98,9 @@ def survey(
     return Survey(target=target, changes=changes, problems=problems, before=_confirmed(target, kept))
 
 
-def carry_out(found: Survey, platform: Platform, keeper: Keeps, tell: Callable[[Result], None]) -> Outcome:
+def carry_out(
+    found: Survey, platform: Platform, keeper: Keeps, tell: Callable[[Result], None] = lambda _result: None
+) -> Outcome:
     """Do what the survey says; `tell` hears of every variable as it is done.
 
     Nothing is written, neither there nor to the ledger, where nothing differs. Raises only what keeps it from
@@ -109,7 +112,7 @@ def carry_out(found: Survey, platform: Platform, keeper: Keeps, tell: Callable[[
     if not work:
         if found.before != found.target.ledger:
             keeper.release(found.before)
-        return Outcome()
+        return Outcome(ledger=found.before)
     run = _Run(found, platform, work)
     keeper.hold(run.announced())
     try:
@@ -213,8 +216,12 @@ class _Run:
                 failed[name] = "no answer has said that it was done"
             elif name not in failed and change.kind in WRITES and name not in self._seen:
                 failed[name] = "it was written, and not read back"
-        done = tuple(change for name, change in self._work.items() if name not in failed)
-        return Outcome(done=done, failed=MappingProxyType(dict(sorted(failed.items()))), errors=tuple(self._errors))
+        return Outcome(
+            done=tuple(change for name, change in self._work.items() if name not in failed),
+            failed=MappingProxyType(dict(sorted(failed.items()))),
+            errors=tuple(self._errors),
+            ledger=self.ledger(),
+        )
 
     def _wrote(self, name: str) -> bool:
         result = self._results.get(name)

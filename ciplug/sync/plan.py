@@ -111,15 +111,23 @@ def _compared(target: Target, held: Variable, entry: Entry | None, value: Secret
             return "keep", "as it is to be"
         if entry is None:
             return "update", "taken over, and it has another value"
-        changed_here = entry.fingerprint != target.fingerprint(held.name, value)
-        return ("update", "its value has changed in the vault") if changed_here else ("drift", _DRIFTED)
+        return _changed_in_the_vault(target, held, entry, value) or ("drift", _DRIFTED)
     if entry is None:
         return "update", "taken over, and its value cannot be read"
-    if entry.fingerprint != target.fingerprint(held.name, value):
-        return "update", "its value has changed in the vault"
+    if changed := _changed_in_the_vault(target, held, entry, value):
+        return changed
     if _is_as_written(target, held, entry, value):
         return "keep", "as it was written"
     return "drift", _DRIFTED
+
+
+def _changed_in_the_vault(target: Target, held: Variable, entry: Entry, value: Secret) -> tuple[Kind, str] | None:
+    """``None`` where the last sync wrote this very value."""
+    if not entry.fingerprint:
+        return "update", "an earlier sync did not finish"
+    if entry.fingerprint != target.fingerprint(held.name, value):
+        return "update", "its value has changed in the vault"
+    return None
 
 
 _DRIFTED: Final = "it was changed on the platform"

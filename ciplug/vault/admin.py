@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import TracebackType
 
-    from ciplug.net.deadline import Deadline
     from ciplug.net.proxy import ProxySettings
     from ciplug.net.tls import TlsSettings
 
@@ -30,9 +29,9 @@ class Admin:
 
     `addresses` are those of one vault; the one that answered last is asked first. `tls` and `proxies` say how they are
     reached: what the process environment says of either is not used. `transport` is one to share instead, which stays
-    open. An attempt takes at most `timeout` seconds; each call makes one attempt at each address, and with a
-    `deadline` as many as there is time for, where a failure may pass and nothing can happen twice. Every verb raises
-    what `ciplug.vault.admin_route.route` says.
+    open. An attempt takes at most `timeout` seconds; each call makes one attempt at each address, or as many as
+    `patience` seconds allow, where a failure may pass and nothing can happen twice. Every verb raises what
+    `ciplug.vault.admin_route.route` says.
     """
 
     def __init__(
@@ -45,7 +44,7 @@ class Admin:
         proxies: ProxySettings | None = None,
         transport: Transport | None = None,
         timeout: float = 10.0,
-        deadline: Deadline | None = None,
+        patience: float | None = None,
     ) -> None:
         import hvac
 
@@ -57,7 +56,7 @@ class Admin:
         self._transport = transport or Transport(tls=tls, proxies=proxies, attempt_seconds=timeout)
         listed = [addresses] if isinstance(addresses, str) else addresses
         vault = VaultClient(listed, transport=self._transport, namespace=namespace or "")
-        self._session = open_session(vault, token, seconds=timeout, deadline=deadline)
+        self._session = open_session(vault, token, seconds=timeout, patience=patience)
         # NOTE: without a token; for None, hvac would look for one in the environment and in the home directory.
         self._client: Any = hvac.Client(url=BASE, token="", namespace=vault.namespace or None, session=self._session)
         self.kv = KvAdmin(self._client)

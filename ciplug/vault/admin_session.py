@@ -37,17 +37,17 @@ BASE: Final = "http://vault"
 _READS_BY_POST: Final = frozenset({"/v1/auth/token/lookup", "/v1/auth/token/lookup-accessor"})
 
 
-def open_session(client: VaultClient, token: Secret, *, seconds: float, deadline: Deadline | None) -> requests.Session:
+def open_session(client: VaultClient, token: Secret, *, seconds: float, patience: float | None) -> requests.Session:
     """A session in which everything below ``BASE`` goes to the addresses of `client`, with `token`, and nowhere else.
 
-    `seconds` is the most that one attempt may take. All addresses are asked at most once, or again and again until
-    `deadline` where there is one. Closing the session leaves the client's transport open.
+    `seconds` is the most that one attempt may take. All addresses are asked at most once, or again and again for
+    `patience` seconds. Closing the session leaves the client's transport open.
     """
     session = requests.Session()
     session.trust_env = False
     session.headers.clear()
     session.adapters.clear()
-    session.mount(BASE, _Carrier(client, token, seconds, deadline))
+    session.mount(BASE, _Carrier(client, token, seconds, patience))
     return session
 
 
@@ -59,19 +59,20 @@ class _Carrier(BaseAdapter):
     failure that may pass, only what may happen twice is sent again: see `_may_repeat`.
     """
 
-    def __init__(self, client: VaultClient, token: Secret, seconds: float, deadline: Deadline | None) -> None:
+    def __init__(self, client: VaultClient, token: Secret, seconds: float, patience: float | None) -> None:
         super().__init__()
         self._addresses = client.addresses
         self._transport = client.transport
         self._token = token
         self._seconds = seconds
-        self._deadline = deadline
+        self._patience = patience
         self._preferred = client.addresses[0].origin
 
     def send(self, request: requests.PreparedRequest, *_: object, **__: object) -> requests.Response:
         """The vault's answer to `request`; a ``CiplugError`` where there is none, or none that is a vault's."""
-        if self._deadline is not None:
-            return _handed_over(request, retry(partial(self._round, request, self._deadline), self._deadline))
+        if self._patience is not None:
+            until = self._transport.phase(self._patience)
+            return _handed_over(request, retry(partial(self._round, request, until), until))
         once = self._transport.phase(self._seconds * len(self._addresses))
         try:
             return _handed_over(request, self._round(request, once))

@@ -14,7 +14,6 @@ import pytest
 import trustme
 
 from ciplug.errors import DeniedError, SealedError, UnreachableError, UsageError
-from ciplug.net.deadline import Deadline
 from ciplug.net.proxy import ProxySettings
 from ciplug.net.tls import TlsSettings
 from ciplug.standins.openbao import OpenBao
@@ -217,7 +216,7 @@ def test_a_sealed_first_address_is_passed_by(bao: OpenBao, path: str) -> None:
             admin.write_policy("passed-by", 'path "x" { capabilities = ["read"] }')
         began = time.monotonic()
         with (
-            Admin(sealed.address, bao.root_token, deadline=Deadline(0.5)) as admin,
+            Admin(sealed.address, bao.root_token, patience=0.5) as admin,
             pytest.raises(SealedError, match=sealed.address) as caught,
         ):
             use(admin, path)
@@ -228,7 +227,7 @@ def test_a_sealed_first_address_is_passed_by(bao: OpenBao, path: str) -> None:
 def test_a_denial_is_final_and_shows_nothing(bao: OpenBao, admin: Admin, path: str) -> None:
     token = admin.create_token(policies=["default"])
     mark = bao.mark()
-    with Admin([bao.address, "http://127.0.0.1:1"], token, deadline=Deadline(10)) as limited:
+    with Admin([bao.address, "http://127.0.0.1:1"], token, patience=10) as limited:
         for call in (lambda: limited.kv.read("secret", path), lambda: limited.kv.write("secret", path, {"a": VALUE})):
             with pytest.raises(DeniedError) as caught:
                 call()
@@ -275,7 +274,7 @@ def test_a_record_is_written_while_the_cluster_has_no_leader() -> None:
         with Admin(cluster.addresses, cluster.token) as admin:
             assert admin.kv.write_if("secret", "ledger", {"n": "1"}, version=0) == 1
         cluster.kill_leader()
-        with Admin(cluster.addresses, cluster.token, timeout=5, deadline=Deadline(40)) as admin:
+        with Admin(cluster.addresses, cluster.token, timeout=5, patience=40) as admin:
             assert admin.kv.write_if("secret", "ledger", {"n": "2"}, version=1) == 2
             assert admin.kv.write_if("secret", "ledger", {"n": "3"}, version=1) is None
         with Admin(cluster.addresses[::-1], cluster.token) as admin:

@@ -8,7 +8,6 @@ import traceback
 import pytest
 
 from ciplug.errors import CiplugError, DeniedError, MissingError, SealedError, UnreachableError, UsageError, VaultError
-from ciplug.net.deadline import Deadline
 from ciplug.net.proxy import ProxySettings
 from ciplug.net.tls import TlsSettings
 from ciplug.net.transport import Transport
@@ -167,10 +166,12 @@ LOST = [hang, hang_up, cut_short, drip(b"HTTP/1.1 200 OK\r\n"), answer(500, {"er
 
 @pytest.mark.parametrize("first", LOST)
 def test_a_plain_write_that_may_have_been_done_is_not_repeated(admins, first):
-    with ScriptedServer({WRITE: first}) as one, ScriptedServer({WRITE: WRITTEN}) as other:
-        deadline = Deadline(5)
-        with pytest.raises((UnreachableError, VaultError)) as caught:
-            write(admins(one, other, timeout=0.3, deadline=deadline))
+    with (
+        ScriptedServer({WRITE: first}) as one,
+        ScriptedServer({WRITE: WRITTEN}) as other,
+        pytest.raises((UnreachableError, VaultError)) as caught,
+    ):
+        write(admins(one, other, timeout=0.3, patience=5))
     assert str(caught.value).startswith(f"{WRITE}: ")
     assert (len(one.seen), other.seen) == (1, [])
     assert_no_leak(told(caught.value), [TOKEN, VALUE])
@@ -225,7 +226,7 @@ def test_a_refusal_is_final(admins, call, status):
         ScriptedServer() as other,
         pytest.raises((VaultError, DeniedError, MissingError)),
     ):
-        call(admins(one, other, deadline=Deadline(5)))
+        call(admins(one, other, patience=5))
     assert (len(one.seen), other.seen) == (1, [])
 
 
@@ -240,7 +241,7 @@ def test_without_a_deadline_each_address_is_asked_once(admins, dead):
 @pytest.mark.parametrize("first", [SEALED, NO_LEADER, answer(412), answer(429), hang_up, answer(502)])
 def test_with_a_deadline_what_passes_is_asked_again(admins, first):
     with ScriptedServer({READ: [first, RECORD], WRITE: [first, WRITTEN]}) as server:
-        admin = admins(server, deadline=Deadline(10))
+        admin = admins(server, patience=10)
         assert read(admin).version == 3
         assert write_if(admin) == 4
 
@@ -249,7 +250,7 @@ def test_the_deadline_is_the_end_of_it(admins):
     with ScriptedServer({READ: SEALED}) as server:
         began = time.monotonic()
         with pytest.raises(SealedError):
-            read(admins(server, deadline=Deadline(0.5)))
+            read(admins(server, patience=0.5))
         assert time.monotonic() - began < 5
         assert len(server.seen) > 1
 
@@ -261,13 +262,13 @@ def test_a_rate_limit_is_waited_for_and_not_walked_around(admins):
         ScriptedServer() as other,
         pytest.raises(VaultError, match=r"GET .*: the vault answered 429 \(it asks to wait 60 s"),
     ):
-        read(admins(one, other, deadline=Deadline(5)))
+        read(admins(one, other, patience=5))
     assert other.seen == []
 
 
 def test_an_address_that_hangs_leaves_time_for_the_next(admins):
     with ScriptedServer({READ: hang}) as one, ScriptedServer({READ: RECORD}) as other:
-        assert read(admins(one, other, timeout=30, deadline=Deadline(1))).version == 3
+        assert read(admins(one, other, timeout=30, patience=1)).version == 3
 
 
 def test_an_answer_that_drips_takes_no_longer_than_the_timeout(admins):
@@ -394,7 +395,7 @@ def test_another_400_is_one(admins):
 )
 def test_a_checked_write_whose_answer_was_lost_is_known_by_what_is_there(admins, version, data, result):
     with ScriptedServer({WRITE: [hang_up, CHANGED], READ: stored(version, data)}) as server:
-        assert write_if(admins(server, deadline=Deadline(5))) == result
+        assert write_if(admins(server, patience=5)) == result
     assert server.paths() == [WRITE, WRITE, READ]
 
 
