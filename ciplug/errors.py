@@ -106,6 +106,10 @@ class PlatformError(CiplugError):
     cause = "platform"
 
 
+class UnansweredError(PlatformError):
+    """No usable answer came to a request that may have been carried out."""
+
+
 class SyncError(CiplugError):
     """A sync that is not complete; what was done, and what was not, is named."""
 

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 Engine = Literal["kv2", "kv1", "other"]
 """How a record is read: KV v2 (`data/` route, versions), KV v1, or any other engine by a plain GET with a lease."""
 
+DeploymentState = Literal["waiting", "building", "ready", "failed"]
+"""How a deployment stands; the last two are its end. Words of a platform's that are not known are steps: building."""
+
 
 @final
 class Secret:
@@ -188,19 +191,21 @@ class Batch:
 class Result:
     """How one variable of a batch fared; `problem` is empty when it is as it was to be.
 
-    `seen` is what the platform's own answer shows of it afterwards, where it does: then it is not read again.
+    `seen` is what the platform's own answer shows of it afterwards, and `gone` that the answer shows it is no longer
+    there: then it is not read again.
     """
 
     name: str
     problem: str = ""
     seen: Variable | None = None
+    gone: bool = False
 
 
 @frozen
 class Deployment:
     """How a redeploy stands. `detail` is the platform's own word for it, `address` where it will be seen."""
 
-    state: Literal["waiting", "building", "ready", "failed"]
+    state: DeploymentState
     detail: str = ""
     address: str = ""
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ciplug import manifest, settings
-from ciplug.cli.target_options import refuse_unfit
+from ciplug.cli.target_options import problems
 
 if TYPE_CHECKING:
     from ciplug.cli.invocation import Invocation
@@ -27,16 +27,15 @@ def command(invocation: Invocation, output: str, *, schema: bool) -> None:
         return
     path = settings.load(invocation.env, invocation.manifest).manifest
     try:
-        found = manifest.load(path)
+        found = manifest.load(path, problems)
     except manifest.ManifestProblems as err:
         if output == "json":
-            problems = [
+            listed = [
                 {"line": item.line, "key": item.key, "message": item.message, "suggestion": item.suggestion}
                 for item in err.problems
             ]
-            click.echo(json.dumps({"manifest": str(path), "ok": False, "problems": problems}))
+            click.echo(json.dumps({"manifest": str(path), "ok": False, "problems": listed}))
         raise
-    refuse_unfit(found.targets.values())
     counts = {
         "environments": len(found.environments),
         "secrets": len(found.secrets),

@@ -22,18 +22,21 @@ class Report:
 
     def __init__(self, annotation: Annotation | None = None) -> None:
         self._annotation = annotation
-        self._clean: Callable[[str], str] = str
+        self.clean: Callable[[str], str] = str
 
     def hide(self, forms: Sequence[Form]) -> None:
-        """Mask `forms` in all that is said from now on: an adapter of somebody else's may put anything in an error."""
+        """Mask `forms` in all that is said on stderr from now on, and by ``clean``.
+
+        An adapter of somebody else's may put anything in an error.
+        """
         from ciplug.redact import LiteralKernel, redact
 
         kernel = LiteralKernel(forms)
-        self._clean = lambda text: redact(text.encode("utf-8", "replace"), kernel).decode("utf-8", "replace")
+        self.clean = lambda text: redact(text.encode("utf-8", "replace"), kernel).decode("utf-8", "replace")
 
     def show(self, line: str) -> None:
-        """One line of data on stdout."""
-        click.echo(self._clean(line))
+        """One line of data on stdout, as it is: what is a secret in it depends on where it comes from."""
+        click.echo(line)
 
     def say(self, message: str) -> None:
         """One line on stderr."""
@@ -101,7 +104,7 @@ class Report:
     def _write(self, line: str) -> None:
         """`line` on stderr. Where stderr is gone, nobody is there to be told, and that is no failure of its own."""
         try:
-            click.echo(self._clean(line), err=True)
+            click.echo(self.clean(line), err=True)
         except OSError:
             sys.stderr = None  # what Python itself sets where there is no stderr
 

@@ -6,13 +6,18 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from ciplug.cli.sync_run import Choice, run
+from ciplug.cli.sync_run import run
+from ciplug.errors import UsageError
+from ciplug.sync.choice import Choice
 
 if TYPE_CHECKING:
     from ciplug.cli.invocation import Invocation
 
 DEADLINE: Final = 300.0
-"""Seconds; the longest a rate limit of the three vendors lasts for a few hundred variables, with room to spare."""
+"""Enough for a few hundred variables of a Render group, at the 30 writes a minute that Render allows."""
+
+REDEPLOY_DEADLINE: Final = 3600.0
+"""Vercel ends a build after 45 minutes."""
 
 
 @click.command("sync")
@@ -32,8 +37,16 @@ DEADLINE: Final = 300.0
     help="Seconds for all requests to one target's platform, what its rate limits make them wait included.",
 )
 @click.option(
+    "--redeploy-deadline",
+    metavar="SECONDS",
+    type=click.FloatRange(1, 6 * 3600),
+    default=REDEPLOY_DEADLINE,
+    show_default=True,
+    help="Seconds that a new deployment may take.",
+)
+@click.option(
     "--format",
-    "form",
+    "output",
     type=click.Choice(["text", "json"]),
     default="text",
     show_default=True,
@@ -51,22 +64,24 @@ def command(
     redeploy: bool,
     yes: bool,
     deadline: float,
-    form: str,
+    redeploy_deadline: float,
+    output: str,
 ) -> None:
-    """Bring deploy platforms to what the vault holds: plan, apply, verify. Default: all targets of the manifest.
+    """Make the variables on deploy platforms what the vault has: plan, apply, verify. Default: all targets.
 
-    Touches only what ciplug wrote itself. Exit status 9 where a platform refused, 10 where a target is not as it is to
-    be afterwards: what was done and what was not is named, and the next run finishes it.
+    Touches only what ciplug made itself. Exit status 9 where a platform refused and nothing was written, 10 where a
+    target is not in sync afterwards: what was done and what was not is named, and the next run finishes it.
     """
+    if check and dry_run:
+        raise UsageError("--check and --dry-run are two ways to look", hint="choose one of them")
     choice = Choice(
         targets=tuple(dict.fromkeys(targets)),
-        look=check or dry_run,
-        check=check,
+        mode="check" if check else "dry-run" if dry_run else "apply",
         prune=prune,
         adopt=frozenset(adopt),
-        redeploy=redeploy,
-        yes=yes,
+        asks=not yes,
+        redeploys=redeploy,
         seconds=deadline,
-        json=form == "json",
+        redeploy_seconds=redeploy_deadline,
     )
-    run(invocation, choice)
+    run(invocation, choice, as_json=output == "json")

@@ -2,69 +2,55 @@
 
 from __future__ import annotations
 
-import sys
-from functools import partial
 from typing import TYPE_CHECKING
 
-import click
-
 from ciplug import manifest
+from ciplug.cli.asking import agreed, can_ask
 from ciplug.cli.board import Board
-from ciplug.cli.phases import phase
 from ciplug.cli.redeploying import redeploy
+from ciplug.cli.sync_sessions import InSession, in_sessions
 from ciplug.cli.target_options import refuse_unfit
-from ciplug.cli.target_sync import TargetSync, Wish, in_sessions
 from ciplug.cli.wiring import open_tasks
-from ciplug.errors import CiplugError, Interrupted, SyncError, UsageError
-from ciplug.frozen import frozen
-from ciplug.sync.engine import Outcome, Survey
-from ciplug.sync.verdict import findings, unfit, verdict
+from ciplug.errors import CiplugError, SyncError, UsageError
+from ciplug.sync.results import Outcome
+from ciplug.sync.store import HOLD_SECONDS
+from ciplug.sync.target_sync import TargetSync
+from ciplug.sync.together import followers, phase
+from ciplug.sync.verdict import findings, unfit, unplanned, verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from collections.abc import Set as AbstractSet
+    from collections.abc import Sequence
 
     from ciplug.cli.invocation import Invocation
     from ciplug.manifest import JobGrant, Manifest
+    from ciplug.sync.choice import Choice
+    from ciplug.sync.results import Survey
 
 
-@frozen
-class Choice:
-    """What the command line says. `look`: nothing is written; `check`: and a difference is a failure."""
-
-    targets: tuple[str, ...]
-    look: bool
-    check: bool
-    prune: bool
-    adopt: AbstractSet[str]
-    redeploy: bool
-    yes: bool
-    seconds: float
-    json: bool
-
-
-def run(invocation: Invocation, choice: Choice) -> None:
-    """Do it; a ``CiplugError`` says what is not as it is to be."""
+def run(invocation: Invocation, choice: Choice, *, as_json: bool) -> None:
+    """Do it; a ``CiplugError`` says what is not in sync."""
     with open_tasks("sync", invocation, lambda _config, declared, _host: _grants(declared, choice)) as tasks:
         declared, host = tasks[0].manifest, tasks[0].host
         targets = [declared.targets[task.grant.target] for task in tasks]
         refuse_unfit(targets)
-        wish = Wish(seconds=choice.seconds, prune=choice.prune, adopt=choice.adopt, looks_only=choice.look)
         board = Board(targets)
-        with board.published(invocation, host, json=choice.json):
-            with in_sessions(tasks, wish, invocation) as syncs:
-                board.hide(form for sync in syncs for form in sync.delivery.forms)
-                going = _Run(invocation, choice, {sync.name: sync for sync in syncs}, board)
+        with board.published(invocation, host, mode=choice.mode, as_json=as_json):
+            with in_sessions(tasks, choice, invocation.report.say) as sessions:
+                invocation.report.hide([form for session in sessions for form in session.forms])
+                going = _Run(invocation, sessions, board)
                 going.plan()
-                board.show_plan(invocation.report, json=choice.json)
-                if choice.look:
-                    _raise(findings(board.all) if choice.check else None)
+                if not as_json:
+                    board.show_plan(invocation.report)
+                if not choice.writes:
+                    _raise(unplanned(board.all) or (findings(board.all) if choice.mode == "check" else None))
                     return
-                going.confirm(ci=host.ci)
+                _raise(unfit(board.all))
+                if choice.asks and board.writes:
+                    going.confirm(possible=can_ask() and not host.ci and not as_json)
                 going.apply()
             if invocation.signals.pending is None:
-                redeploy(invocation, going.syncs, board, asked=choice.redeploy)
-            _raise(verdict(board.all, interrupted=invocation.signals.pending is not None))
+                redeploy(invocation, going.syncs, board, asked=choice.redeploys)
+            _raise(verdict(board.all))
 
 
 def _grants(declared: Manifest, choice: Choice) -> list[JobGrant]:
@@ -84,12 +70,12 @@ def _grants(declared: Manifest, choice: Choice) -> list[JobGrant]:
 class _Run:
     """The part of a sync that has its sessions."""
 
-    def __init__(self, invocation: Invocation, choice: Choice, syncs: Mapping[str, TargetSync], board: Board) -> None:
+    def __init__(self, invocation: Invocation, sessions: Sequence[InSession], board: Board) -> None:
         self._invocation = invocation
-        self._choice = choice
+        self._sessions = {session.sync.name: session for session in sessions}
         self._board = board
         self._surveys: dict[str, Survey] = {}
-        self.syncs = syncs
+        self.syncs = {name: session.sync for name, session in self._sessions.items()}
 
     def plan(self) -> None:
         """Every target's survey; one that fails is on the board, and leaves the others alone."""
@@ -98,69 +84,60 @@ class _Run:
         self._invocation.signals.check()
         for name, result in found.items():
             if isinstance(result, CiplugError):
-                self._board.note(name, survey=None, errors=(result,))
+                self._board[name] = self._board[name].unplanned(result)
             else:
                 self._surveys[name] = result
-                self._board.note(name, survey=result, errors=(), place=self.syncs[name].place)
+                self._board[name] = self._board[name].planned(result, self.syncs[name].place)
 
-    def confirm(self, *, ci: bool) -> None:
-        """Return once what is planned may be done, as it was shown; else a ``CiplugError``."""
-        _raise(unfit(self._board.all))
-        if self._choice.yes or not self._board.writes:
-            return
-        if ci or not sys.stdin.isatty():
+    def confirm(self, *, possible: bool) -> None:
+        """Return once a person has agreed to what was shown, and that is still what would be done."""
+        if not possible:
             raise UsageError(
                 "nothing was written: changes want --yes where nobody can be asked",
                 hint="add --yes, or look with --dry-run",
             )
         with self._invocation.signals.interruptible():
-            agreed = click.confirm(f"{self._board.counted} - do it?", err=True)
-        if not agreed:
+            is_agreed = agreed(f"{self._board.counted} - do it? [y/N]: ")
+        if not is_agreed:
             raise SyncError("nothing was written, as you wish", hint="run it again when you have made up your mind")
         # A person may take a while, so what was shown is looked at again.
-        before = {shown.target: shown.changes for shown in self._board.all}
+        before = self._surveys
         self.plan()
-        if before != {shown.target: shown.changes for shown in self._board.all}:
+        _raise(unplanned([self._board[name] for name in before]))
+        if any(before[name].changes != survey.changes for name, survey in self._surveys.items() if name in before):
             raise SyncError("nothing was written: there was a change since the plan was shown", hint="run it again")
 
     def apply(self) -> None:
         """Carry it out at every target at once; what becomes of it is on the board and in the audit log."""
         syncs = {name: self.syncs[name] for name in self._surveys}
         queues = {name: sync.queue for name, sync in syncs.items()}
-        try:
-            found = phase(syncs, partial(self._carry_out, queues), self._invocation.signals, queues=queues)
-        except Interrupted:
-            found = {name: self._lost(name) for name in syncs}
-        for name, result in found.items():
+        behind = followers(queues)
+        found = phase(
+            syncs,
+            # A target behind another one of its queue is looked at again: that one may have changed it.
+            lambda sync: sync.carry_out(self._surveys[sync.name], again=sync.name in behind),
+            self._invocation.signals,
+            queues=queues,
+        )
+        for name in syncs:
+            result = found.get(name) or self._lost(name)
             if isinstance(result, CiplugError):
-                self._board.note(name, errors=(result,))
+                self._board[name] = self._board[name].with_error(result)
             else:
-                self._board.note(name, outcome=result, errors=result.errors)
+                self._board[name] = self._board[name].applied(*result)
         self._board.show_outcome(self._invocation.report)
-        for name, sync in syncs.items():
-            sync.delivery.login.record(*self._board.events(name))
+        for name in syncs:
+            self._sessions[name].record(*self._board.events(name))
 
-    def _carry_out(self, queues: Mapping[str, str], sync: TargetSync) -> Outcome:
-        """What was surveyed, looked at again behind another target of its queue, which may have changed it."""
-        name = sync.name
-        if next(each for each, queue in queues.items() if queue == queues[name]) == name:
-            return sync.carry_out(self._surveys[name])
-        found = sync.survey()
-        agreed = {change.name for change in self._surveys[name].changes if change.applies}
-        if strangers := sorted({change.name for change in found.changes if change.applies} - agreed):
-            raise SyncError(
-                f"nothing was written: there was a change since the plan was shown: {', '.join(strangers)}",
-                hint="run it again",
-            )
-        return sync.carry_out(found)
-
-    def _lost(self, name: str) -> Outcome:
+    def _lost(self, name: str) -> tuple[Survey, Outcome]:
         """What is known of a target whose thread was left behind."""
-        touched = [change.name for change in self._surveys[name].changes if change.applies]
-        if not touched:
-            return Outcome()
-        error = SyncError("it was interrupted while a request was under way", hint="run it again in two minutes")
-        return Outcome(failed=dict.fromkeys(touched, "nobody waited for the answer"), errors=(error,))
+        survey = self._surveys[name]
+        touched = [change.name for change in survey.changes if change.applies]
+        error = SyncError(
+            "it was interrupted while a request was under way", hint=f"run it again in {HOLD_SECONDS:.0f} s"
+        )
+        failed = dict.fromkeys(touched, "nobody waited for the answer")
+        return survey, Outcome(failed=failed, errors=(error,) if touched else ())
 
 
 def _raise(error: CiplugError | None) -> None:

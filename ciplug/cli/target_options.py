@@ -9,23 +9,34 @@ from ciplug.errors import CiplugError, UsageError
 from ciplug.manifest import address_problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from ciplug.contracts import Requests
-    from ciplug.manifest import Target
+    from ciplug.manifest import Manifest, Target
     from ciplug.values import Endpoint, Reply
+
+
+def problems(declared: Manifest) -> Iterator[tuple[tuple[str, ...], str]]:
+    """What is wrong with the targets of a manifest, by key path, for ``manifest.load``."""
+    for target in declared.targets.values():
+        if (error := _problem(target)) is not None:
+            yield ("targets", target.name, "options"), str(error)
 
 
 def refuse_unfit(targets: Iterable[Target]) -> None:
     """``UsageError`` with all that is wrong with the options of `targets`."""
-    problems: list[tuple[str, str]] = []
-    for target in targets:
-        try:
-            registry.find(target.platform)(target.options, _unconnected, _no_wait)
-        except UsageError as err:
-            problems.append((f"targets.{target.name}: {err}", err.hint))
-    if problems:
-        raise UsageError("\n".join(text for text, _ in problems), hint=problems[0][1])
+    errors = [(target.name, error) for target in targets if (error := _problem(target)) is not None]
+    if errors:
+        text = "\n".join(f"targets.{name}: {error}" for name, error in errors)
+        raise UsageError(text, hint=errors[0][1].hint)
+
+
+def _problem(target: Target) -> UsageError | None:
+    try:
+        registry.find(target.platform)(target.options, _unconnected, _no_wait)
+    except UsageError as err:
+        return err
+    return None
 
 
 class _Unconnected:

@@ -4,43 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol, Self
 
-from ciplug.sync.ledger import Ledger
-from ciplug.values import Secret
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence, Sized
     from types import TracebackType
 
     from ciplug.contracts import Connects, Platform
 
-_START = 1_800_000_000.0
-_MOMENT = 0.002
-
-
-class Clock:
-    """Epoch seconds that pass only by waiting, and a little with each request and each change by hand."""
-
-    def __init__(self) -> None:
-        self._now = _START
-
-    def __call__(self) -> float:
-        """What time it is."""
-        return self._now
-
-    def wait(self, seconds: float) -> None:
-        """Be there at once."""
-        self._now += seconds
-
-    def tick(self) -> None:
-        """Let a moment pass, so that no two changes have the same time."""
-        self._now += _MOMENT
-
 
 class StandIn(Protocol):
     """The platform, as far as faults are concerned; ``ciplug.standins.vendor.Vendor`` is one to build upon."""
 
     def requests(self) -> Sized:
-        """Every request so far."""
+        """Every request so far; the suite looks only at how many there are."""
 
     def fail_next(self, status: int, *, times: int = 1, body: bytes) -> None:
         """Answer the next `times` requests with that, and do nothing of what they ask for."""
@@ -60,20 +35,20 @@ class Bench(Protocol):
     """
 
     def __enter__(self) -> Self:
-        """Start it."""
+        """Start the stand-in, with what is foreign to ciplug at the target; the bench itself is returned."""
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
     ) -> None:
-        """End it."""
+        """Stop the stand-in."""
 
     @property
     def standin(self) -> StandIn:
-        """The running stand-in."""
+        """The stand-in, running inside the block."""
 
     @property
     def token(self) -> str:
-        """The right token."""
+        """The token that the stand-in accepts."""
 
     def create(self, connect: Connects, wait: Callable[[float], None]) -> Platform:
         """A new adapter object for the target, as every run of ciplug has one."""
@@ -101,29 +76,3 @@ class Bench(Protocol):
     def redeploys(self) -> bool:
         """Whether the target has deployments; then there has to be one that can be repeated."""
         return True
-
-
-class Keeper:
-    """A ledger in memory."""
-
-    blind = ""
-
-    def __init__(self) -> None:
-        self.ledger = Ledger()
-
-    def read(self, place: str) -> Ledger:
-        """The ledger of `place`, which is all that it may be."""
-        return self.ledger if self.ledger.place == place else Ledger(place=place)
-
-    def hold(self, ledger: Ledger) -> None:
-        """Keep it."""
-        self.ledger = ledger
-
-    release = hold
-
-    def renew(self) -> None:
-        """Nothing: nobody else is at work here."""
-
-    def key(self) -> Secret:
-        """The key of its fingerprints."""
-        return Secret("the key of a ledger that is gone with its test")

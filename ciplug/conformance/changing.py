@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ciplug.conformance.desk import Desk
-    from ciplug.contracts import Platform
-    from ciplug.values import Variable
 
 OLD: Final = "0ld-value-4c7a91be"
 NEW: Final = "n3w-value-d20f66a8"
@@ -22,7 +20,7 @@ MANY: Final = 120
 
 
 class ChangingRules:
-    """The rules for ``place``, ``read``, ``value`` and ``apply`` where nothing goes wrong."""
+    """The rules for ``place``, ``read``, ``read_value`` and ``apply`` where nothing goes wrong."""
 
     def test_reading_gives_every_variable_once_and_changes_nothing(self, desk: Desk) -> None:
         """Values that are given are the right ones; what a person has not made is reserved."""
@@ -43,7 +41,7 @@ class ChangingRules:
         desk.expect({})
 
     def test_the_place_is_text_and_stays_the_same(self, desk: Desk) -> None:
-        """For another object, and after writes."""
+        """It is the same for another adapter of the same target, and after writes."""
         platform = desk.platform()
         place = platform.place
         require(place.strip(), "the place is empty")
@@ -65,7 +63,7 @@ class ChangingRules:
         desk.expect({**writes, "DELETED_NOT": OLD})
 
     def test_each_kind_of_change_may_come_alone(self, desk: Desk) -> None:
-        """Nothing to write is as good as nothing to delete."""
+        """A batch may have only a create, only a change, only a replacement or only a delete."""
         for writes, replaced, deletes in (
             ({"A": OLD}, set[str](), set[str]()),
             ({"A": NEW}, set[str](), set[str]()),
@@ -77,7 +75,7 @@ class ChangingRules:
             desk.expect(writes)
 
     def test_one_object_carries_out_one_batch_after_the_other(self, desk: Desk) -> None:
-        """It may be read and applied again."""
+        """``read`` and ``apply`` may be called more than once, and do not go by what they found the first time."""
         platform = desk.platform()
         for wanted in ({"A": OLD, "B": OLD}, {"A": NEW, "B": OLD}):
             desk.apply(platform, platform.read(), wanted)
@@ -86,12 +84,12 @@ class ChangingRules:
         desk.expect({})
 
     def test_what_is_gone_already_counts_as_deleted(self, desk: Desk) -> None:
-        """Somebody else was faster, once with one of two and once with the only one."""
+        """Deleting two variables of which one is gone succeeds, and so does deleting the only one."""
         for names in (("A", "B"), ("A",)):
             made = dict.fromkeys(names, OLD)
             platform = desk.platform()
             desk.apply(platform, platform.read(), made)
-            held = _fresh(desk.platform())
+            held = tuple(desk.platform().read())
             other = desk.platform()
             desk.apply(other, other.read(), {}, deletes={"A"})
             late = desk.platform()
@@ -100,14 +98,14 @@ class ChangingRules:
             desk.expect({})
 
     def test_a_batch_applied_twice_leaves_what_it_has_left_once(self, desk: Desk) -> None:
-        """As it is after an answer that was lost."""
+        """The second time is what a run does after an answer that was lost."""
         for _ in range(2):
             platform = desk.platform()
             desk.apply(platform, platform.read(), {"A": NEW, "B": OLD})
             desk.expect({"A": NEW, "B": OLD})
 
     def test_an_empty_batch_has_no_results_and_changes_nothing(self, desk: Desk) -> None:
-        """Even though nobody should apply one."""
+        """``apply`` has to accept it all the same."""
         desk.put("BY_HAND", THEIRS)
         platform = desk.platform()
         results = list(platform.apply(Batch(held=tuple(platform.read()), writes={})))
@@ -115,7 +113,7 @@ class ChangingRules:
         desk.expect({})
 
     def test_a_second_run_finds_nothing_to_do(self, desk: Desk) -> None:
-        """What it reads has to be what ``seen`` and reading gave right after the write: id, value and stamp."""
+        """Id, value and stamp that it reads are those that ``seen`` or the reading after the write has given."""
         wanted = {"A": OLD, "B": f"{OLD}-b"}
         desk.synced(wanted)
         ledger = desk.keeper.ledger
@@ -125,46 +123,33 @@ class ChangingRules:
         require(desk.keeper.ledger == ledger, "a second run finds other ids or stamps than the first one has left")
 
     def test_a_run_brings_new_changes_old_and_takes_away_what_is_no_longer_wanted(self, desk: Desk) -> None:
-        """Owned variables alone."""
+        """Each run creates, changes and deletes owned variables, and the one by hand stays."""
         desk.put("BY_HAND", THEIRS)
         for wanted in ({"A": OLD, "B": OLD}, {"A": NEW, "C": NEW}, {"C": NEW}, {}):
             desk.synced(wanted)
 
     def test_what_ciplug_did_not_make_is_left_alone(self, desk: Desk) -> None:
-        """Be its name one of those that are wanted."""
+        """A wanted name that exists already is skipped, and the others are written."""
         desk.put("BY_HAND", THEIRS)
         outcome = desk.sync({"BY_HAND": NEW, "A": NEW})
         require([change.name for change in outcome.done] == ["A"], "another than the one free name was changed")
         desk.expect({"A": NEW, "BY_HAND": THEIRS})
 
     def test_what_was_changed_by_hand_is_repaired(self, desk: Desk) -> None:
-        """By value or, where that cannot be read, by its stamp."""
+        """The change is found by the value or, where that cannot be read, by the stamp."""
         desk.synced({"A": OLD, "B": OLD})
         desk.put("A", THEIRS, ours=True)
         desk.synced({"A": OLD, "B": OLD})
 
     def test_what_was_removed_comes_back(self, desk: Desk) -> None:
-        """Without an error about what it was."""
+        """A run creates it again, although the ledger has the id of the old one."""
         desk.synced({"A": OLD, "B": OLD})
         platform = desk.platform()
         desk.apply(platform, platform.read(), {}, deletes={"A"})
         desk.synced({"A": OLD, "B": OLD})
 
-    def test_what_somebody_makes_meanwhile_stays(self, desk: Desk) -> None:
-        """After a survey, and before what it leads to is carried out."""
-        desk.put("BY_HAND", OLD)
-        desk.synced({"A": OLD, "B": OLD})
-
-        def meanwhile() -> None:
-            desk.put("MADE_MEANWHILE", THEIRS)
-            desk.put("BY_HAND", THEIRS)
-
-        outcome = desk.sync({"A": NEW}, meanwhile=meanwhile)
-        require(not outcome.errors and not outcome.failed, "somebody else's variables are in the way of ours")
-        desk.expect({"A": NEW})
-
     def test_what_is_adopted_becomes_ours_at_this_place_alone(self, desk: Desk) -> None:
-        """Shared with other places or of another type, it is replaced; what the others have stays."""
+        """One that is shared with other places, or of another type, is replaced; the other places keep theirs."""
         desk.put("BY_HAND", THEIRS)
         wanted = dict.fromkeys(["BY_HAND", *desk.bench.misfits], NEW)
         desk.synced(wanted, adopt=wanted)
@@ -174,11 +159,7 @@ class ChangingRules:
         desk.synced({})
 
     def test_many_variables_are_all_there_and_all_read(self, desk: Desk) -> None:
-        """Pages, parts and rate limits are the adapter's business."""
+        """Whatever pages, parts and rate limits the platform has."""
         wanted: Mapping[str, str] = {f"MANY_{number:03}": f"{OLD}-{number:03}" for number in range(MANY)}
         desk.synced(wanted)
         desk.synced({"MANY_000": NEW})
-
-
-def _fresh(platform: Platform) -> tuple[Variable, ...]:
-    return tuple(platform.read())

@@ -9,23 +9,25 @@ import pytest
 from ciplug.conformance.changing import ChangingRules
 from ciplug.conformance.desk import Desk
 from ciplug.conformance.failing import FailingRules
+from ciplug.conformance.racing import RacingRules
 from ciplug.conformance.redeploying import RedeployingRules
 from ciplug.conformance.refusing import RefusingRules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ciplug.conformance.bench import Bench, Clock
+    from ciplug.conformance.bench import Bench
+    from ciplug.conformance.clock import Clock
 
 
 class MakesBench(Protocol):
-    """Usually the bench's class."""
+    """How a contract makes its benches: a class of benches that takes the clock is one."""
 
     def __call__(self, clock: Clock, /) -> Bench:
         """A new bench, whose stand-in and everybody else live by `clock`."""
 
 
-class PlatformContract(ChangingRules, RefusingRules, FailingRules, RedeployingRules):
+class PlatformContract(ChangingRules, RefusingRules, FailingRules, RacingRules, RedeployingRules):
     """All rules for adapters; a subclass whose name begins with ``Test`` says on which `bench` they are tested.
 
     Every test has desks of its own, each with a new bench.
@@ -43,7 +45,7 @@ class PlatformContract(ChangingRules, RefusingRules, FailingRules, RedeployingRu
 
     @pytest.fixture
     def open_desk(self, opened: list[Desk]) -> Callable[[], Desk]:
-        """Opens a new desk."""
+        """A function that returns another desk with each call, for a test that begins anew more than once."""
 
         def open_one() -> Desk:
             opened.insert(0, Desk(type(self).bench).__enter__())
@@ -53,5 +55,5 @@ class PlatformContract(ChangingRules, RefusingRules, FailingRules, RedeployingRu
 
     @pytest.fixture
     def desk(self, open_desk: Callable[[], Desk]) -> Desk:
-        """One desk."""
+        """The desk of a test that needs no second one."""
         return open_desk()

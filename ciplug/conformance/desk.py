@@ -5,8 +5,9 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 
-from ciplug.conformance.bench import Clock, Keeper
+from ciplug.conformance.clock import Clock
 from ciplug.conformance.faults import Line
+from ciplug.conformance.ledger import MemoryLedger
 from ciplug.conformance.rules import require
 from ciplug.conformance.shown import Shown
 from ciplug.errors import CiplugError, PlatformError
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from ciplug.conformance.bench import Bench
     from ciplug.contracts import Platform
-    from ciplug.sync.engine import Outcome
+    from ciplug.sync.results import Outcome
     from ciplug.values import Result, Variable
 
 _TELLING = 8
@@ -35,7 +36,7 @@ class Desk:
     def __init__(self, make: Callable[[Clock], Bench]) -> None:
         self.clock = Clock()
         self.bench = make(self.clock)
-        self.keeper = Keeper()
+        self.keeper = MemoryLedger()
         self.shown = Shown(BODY_SECRET)
         self._stack = ExitStack()
 
@@ -55,13 +56,13 @@ class Desk:
         self._stack.__exit__(kind, error, trace)
 
     def platform(self, token: str = "") -> Platform:
-        """A new adapter, as every run has one."""
+        """A new adapter for the target, with the bench's token unless another one is given."""
         made = self.bench.create(self.line.connects(token or self.bench.token), self.line.wait)
         self.shown.objects("the adapter", [made])
         return made
 
     def put(self, name: str, value: str, *, ours: bool = False) -> None:
-        """A variable by hand; with `ours` it is one of ciplug's that somebody changes."""
+        """Make or change a variable by hand; with `ours` it is one that ciplug made, and does not become foreign."""
         self.clock.tick()
         self.shown.hide(value)
         self.bench.put(name, value)
@@ -100,7 +101,7 @@ class Desk:
         return outcome
 
     def synced(self, values: Mapping[str, str], *, adopt: Iterable[str] = ()) -> Outcome:
-        """A run that has to succeed."""
+        """The outcome of a run that has to succeed and to leave `values` at the target."""
         outcome = self.sync(values, adopt=adopt)
         for error in outcome.errors:
             raise error
@@ -109,7 +110,7 @@ class Desk:
         return outcome
 
     def attempt(self, values: Mapping[str, str], *, adopt: Iterable[str] = ()) -> bool:
-        """A run that may fail, and whether it says that it has succeeded."""
+        """Whether a run says that it has succeeded; its errors have to be ones that an adapter may raise."""
         errors: tuple[CiplugError, ...]
         try:
             outcome = self.sync(values, adopt=adopt)
@@ -121,7 +122,7 @@ class Desk:
         return not errors and not failed
 
     def refusal(self, error: CiplugError) -> None:
-        """An error that the adapter may raise."""
+        """Check that `error` is one that an adapter may raise: a ``PlatformError`` with a hint and no value."""
         require(isinstance(error, PlatformError), f"a {type(error).__name__} is raised instead of a PlatformError")
         require(error.hint, f"an error has no hint: {type(error).__name__}")
         self.shown.error(error)
@@ -135,7 +136,7 @@ class Desk:
         replaced: AbstractSet[str] = frozenset(),
         deletes: AbstractSet[str] = frozenset(),
     ) -> None:
-        """A batch, which has to succeed."""
+        """Apply one batch to `held`, which has to succeed; `deletes` are names."""
         there = tuple(held)
         gone = tuple(each for each in there if each.name in deletes)
         batch = Batch(held=there, writes=self.secrets(writes), replaced=frozenset(replaced), deletes=gone)
@@ -146,7 +147,7 @@ class Desk:
         require(not told.left, f"no result for {_names(told.left)}")
 
     def expect(self, ours: Mapping[str, str]) -> None:
-        """That `ours` and what is foreign are there, and nothing else, and that nothing has changed elsewhere."""
+        """Check that `ours` and what is foreign are there, and nothing else, and that nothing has changed elsewhere."""
         there, wanted = self.bench.stored(), {**self.foreign, **ours}
         require(not wanted.keys() - there.keys(), f"not there: {_names(wanted.keys() - there.keys())}")
         require(not there.keys() - wanted.keys(), f"there, but should not be: {_names(there.keys() - wanted.keys())}")
@@ -155,7 +156,7 @@ class Desk:
         self.expect_others_untouched(ours)
 
     def expect_others_untouched(self, ours: Iterable[str] = ()) -> None:
-        """That nothing foreign has changed, here or elsewhere; `ours` are names that were taken over."""
+        """Check that nothing foreign has changed, here or elsewhere; `ours` are names that were taken over."""
         there = self.bench.stored()
         kept = self.foreign.keys() - set(ours)
         changed = {name for name in kept if name not in there or Secret(there[name]) != Secret(self.foreign[name])}
@@ -164,7 +165,10 @@ class Desk:
 
 
 class Told:
-    """What an adapter tells of one batch while it works: of every name once, and nothing that is not so."""
+    """Checks the results of one batch while they come: each name once, and done only if that is so.
+
+    `left` are the names without a result so far.
+    """
 
     def __init__(self, desk: Desk, writes: Mapping[str, Secret], names: AbstractSet[str]) -> None:
         self._desk = desk
@@ -172,7 +176,7 @@ class Told:
         self.left = set(names)
 
     def hear(self, result: Result) -> None:
-        """One result, held to what is really there."""
+        """Check one result against what is really at the target."""
         self._desk.shown.objects("a result", [result])
         self._desk.shown.text("the problem of a result", result.problem)
         require(result.name in self.left, f"a second result, or one that was not asked for: {result.name!r}")

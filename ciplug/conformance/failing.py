@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from itertools import count
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from ciplug.conformance.desk import BODY_SECRET
 from ciplug.conformance.faults import Fault
-from ciplug.conformance.rules import require
+from ciplug.conformance.rules import numbers, require
 from ciplug.errors import CiplugError
 
 if TYPE_CHECKING:
@@ -25,7 +24,6 @@ KEPT: Final = "k3pt-value-59d1c0aa"
 BEFORE: Final = "b3fore-value-c1e8f27d"
 AFTER: Final = "aft3r-value-06ab94e3"
 THEIRS: Final = "th3ir-value-f4d7725c"
-MOST_REQUESTS: Final = 200
 
 FAULTS: Final = {
     "lost once": Fault(kind="lose"),
@@ -52,26 +50,25 @@ ANSWERS: Final[Mapping[str, bytes]] = {
 
 
 class DiedError(BaseException):
-    """What a signal does to a run."""
+    """Ends a run between two results, where a signal would."""
 
 
 class FailingRules:
-    """The rules for errors, wherever they happen. A lost answer is the test of every other rule."""
+    """The rules for requests that fail, or of which nobody knows whether they were carried out."""
 
     @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
     def test_whichever_request_fails_the_next_run_finishes_and_nothing_foreign_is_touched(
         self, open_desk: OpenDesk, fault: Fault
     ) -> None:
-        """One request after the other: of creating, changing, replacing and deleting in one run."""
-        for number in count(1):
+        """Each request in turn, of a run that creates, changes, replaces and deletes."""
+        for number in numbers("requests"):
             desk = _begun(open_desk())
             if not _failed_and_finished(desk, fault, number, deletes=True):
                 break
-            require(number < MOST_REQUESTS, "a run makes more and more requests")
 
     def test_what_is_not_found_is_an_error_where_something_is_written(self, open_desk: OpenDesk) -> None:
         """A delete alone may take a 404 for success."""
-        for number in count(1):
+        for number in numbers("requests"):
             desk = _begun(open_desk())
             fault = Fault(kind="answer", status=404, lasting=True)
             if not _failed_and_finished(desk, fault, number, deletes=False):
@@ -79,23 +76,23 @@ class FailingRules:
 
     @pytest.mark.parametrize("status", [401, 403, 404, 500])
     def test_reading_what_cannot_be_read_is_an_error(self, desk: Desk, status: int) -> None:
-        """And not an empty target, which everything would be created at."""
+        """An empty target instead would have everything created there."""
         self._refused(desk, Fault(kind="answer", status=status, body=_quoting(), lasting=True))
 
     @pytest.mark.parametrize("body", ANSWERS.values(), ids=ANSWERS)
     def test_an_answer_in_another_form_is_an_error(self, desk: Desk, body: bytes) -> None:
-        """A proxy's page, say, with status 200."""
+        """The status is 200, and the body a proxy's page or JSON that the platform never sends."""
         self._refused(desk, Fault(kind="answer", status=200, body=body, lasting=True))
 
     def test_a_token_that_is_not_valid_is_an_error_that_does_not_show_it(self, desk: Desk) -> None:
-        """Nor has it anything to do with the right one."""
+        """Reading with it raises a ``PlatformError``."""
         wrong = "a-wr0ng-token-e5a90d13"
         desk.shown.hide(wrong)
         self._raises(desk, lambda: desk.platform(wrong).read())
 
     def test_an_end_between_two_results_is_finished_by_the_next_run(self, open_desk: OpenDesk) -> None:
-        """As a signal ends it."""
-        for number in count(1):
+        """Each result in turn is the last one before a signal ends the run."""
+        for number in numbers("results"):
             desk = _begun(open_desk())
             if not _died(desk, number):
                 break
@@ -120,7 +117,7 @@ class FailingRules:
 
 
 def _begun(desk: Desk) -> Desk:
-    """A target that ciplug has been at, with something foreign by its side."""
+    """`desk` after a first run, with one foreign variable made by hand."""
     desk.put("BY_HAND", THEIRS)
     desk.synced({"KEPT": KEPT, "CHANGED": BEFORE, "DELETED": BEFORE, "DELETED_TOO": BEFORE})
     return desk
@@ -133,7 +130,7 @@ def _wanted(desk: Desk, *, deletes: bool = True) -> dict[str, str]:
 
 
 def _failed_and_finished(desk: Desk, fault: Fault, number: int, *, deletes: bool) -> bool:
-    """A run whose request `number` fails and one without fault; whether it has had that many."""
+    """Whether a run has had a request `number`, which fails; a second one without fault finishes."""
     wanted, adopt = _wanted(desk, deletes=deletes), desk.bench.misfits if deletes else ()
     nth = Fault(kind=fault.kind, status=fault.status, body=_quoting(), at=number, lasting=fault.lasting)
     with desk.line.broken(nth) as is_met:
@@ -149,7 +146,7 @@ def _failed_and_finished(desk: Desk, fault: Fault, number: int, *, deletes: bool
 
 
 def _died(desk: Desk, number: int) -> bool:
-    """A run that ends with its result `number`, if it has so many."""
+    """Whether a run has had a result `number`, with which it ends."""
     left = number
 
     def tell(_result: Result) -> None:

@@ -1,24 +1,26 @@
-"""Faults that are ordered by the number of the adapter's request, on top of ciplug's own HTTP client."""
+"""The line between adapters and the stand-in: ciplug's own HTTP client, and what a test makes go wrong on the way."""
 
 from __future__ import annotations
 
+import json
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from ciplug.errors import PlatformError
 from ciplug.frozen import frozen
 from ciplug.http import Client
 from ciplug.net.deadline import Deadline
 from ciplug.net.proxy import ProxySettings
-from ciplug.values import Endpoint, Secret
+from ciplug.values import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from ciplug.conformance.bench import Clock, StandIn
+    from ciplug.conformance.bench import StandIn
+    from ciplug.conformance.clock import Clock
     from ciplug.conformance.shown import Shown
     from ciplug.contracts import Connects, Requests
-    from ciplug.values import Reply
+    from ciplug.values import Endpoint, Reply
 
 _PATIENCE = 600.0
 _SHORT_PATIENCE = 10.0
@@ -40,15 +42,35 @@ class Fault:
     lasting: bool = False
 
 
-class _Patience(Deadline):
-    """A deadline that begins again with each adapter."""
+class Asked(NamedTuple):
+    """One request of an adapter's; `content` is its query and its document as JSON."""
 
-    def renew(self, seconds: float) -> None:
-        self._end = self.clock() + seconds
+    method: str
+    path: str
+    content: str
+
+
+class Answers(Protocol):
+    """What a test makes of replies."""
+
+    def __call__(self, asked: Asked, carry_out: Callable[[], Reply], /) -> Reply:
+        """The reply to `asked`: what `carry_out` returns, which sends it, or another one."""
+
+
+class _Newest(Deadline):
+    """The deadline of the adapter that was made last, for a client that serves one adapter after the other."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(_PATIENCE, clock=clock)
+        self.adapters = Deadline(_PATIENCE, clock=clock)
+
+    def remaining(self) -> float:
+        """Seconds that this adapter has left."""
+        return self.adapters.remaining()
 
 
 class Line:
-    """The line between adapters and the stand-in."""
+    """Connects adapters to `standin`, with the pauses and the faults of one test."""
 
     def __init__(self, standin: StandIn, clock: Clock, shown: Shown) -> None:
         self._standin = standin
@@ -56,10 +78,11 @@ class Line:
         self._shown = shown
         # A client is kept for the next adapter, because making one takes longer than most tests.
         self._clients: dict[tuple[object, ...], Client] = {}
-        self._deadline = _Patience(_PATIENCE, clock=clock)
+        self._deadline = _Newest(clock)
         self._fault: Fault | None = None
         self._asked = 0
         self._is_faulty = False
+        self._answers: Answers = _carried_out
 
     def close(self) -> None:
         """Close every connection."""
@@ -75,8 +98,17 @@ class Line:
         finally:
             self._fault = None
 
+    @contextmanager
+    def answered(self, answers: Answers) -> Iterator[None]:
+        """For the length of the block, `answers` has the replies to all requests."""
+        self._answers = answers
+        try:
+            yield
+        finally:
+            self._answers = _carried_out
+
     def connects(self, token: str) -> Connects:
-        """What an adapter is created with."""
+        """What an adapter is created with; each one has a deadline of its own."""
 
         def connect(endpoint: Endpoint) -> Requests:
             key = (endpoint, token)
@@ -90,7 +122,8 @@ class Line:
                     notify=lambda text: self._shown.text("a message of the client", text),
                     wall_clock=self._clock,
                 )
-            self._deadline.renew(_SHORT_PATIENCE if self._fault is not None and self._fault.lasting else _PATIENCE)
+            is_short = self._fault is not None and self._fault.lasting
+            self._deadline.adapters = Deadline(_SHORT_PATIENCE if is_short else _PATIENCE, clock=self._clock)
             return _Counted(self, self._clients[key])
 
         return connect
@@ -101,13 +134,14 @@ class Line:
         if self._deadline.expired:
             raise PlatformError("it did not end in time", hint="run it again, or give it a longer --deadline")
 
-    def begin(self) -> None:
-        """One more request of an adapter's."""
+    def answer(self, asked: Asked, carry_out: Callable[[], Reply]) -> Reply:
+        """The reply to one more request of an adapter's."""
         self._clock.tick()
         self._asked += 1
         fault = self._fault
         self._is_faulty = fault is not None and (self._asked == fault.at or (fault.lasting and self._asked >= fault.at))
         self._order()
+        return self._answers(asked, carry_out)
 
     def _wait(self, seconds: float) -> None:
         """A pause before the same request again, which fails as well where the fault lasts."""
@@ -127,6 +161,10 @@ class Line:
             self._standin.cut_next()
 
 
+def _carried_out(_asked: Asked, carry_out: Callable[[], Reply]) -> Reply:
+    return carry_out()
+
+
 class _Counted:
     """The client of one adapter."""
 
@@ -143,6 +181,9 @@ class _Counted:
         document: object = None,
         repeatable: bool = True,
     ) -> Reply:
-        """As the client's."""
-        self._line.begin()
-        return self._client.request(method, path, query=query, document=document, repeatable=repeatable)
+        """The reply to a request of ``ciplug.contracts.Requests``, after what the test makes of it."""
+        asked = Asked(method, path, json.dumps([query, document]))
+        return self._line.answer(
+            asked,
+            lambda: self._client.request(method, path, query=query, document=document, repeatable=repeatable),
+        )

@@ -64,7 +64,7 @@ class RefusingRules:
 
     @pytest.mark.parametrize("value", VALUES.values(), ids=VALUES)
     def test_a_value_arrives_byte_for_byte_or_is_refused_beforehand(self, desk: Desk, value: str | bytes) -> None:
-        """As a new value and as a changed one."""
+        """The rule holds for a new variable and for a changed one; bytes that are no text are always refused."""
         problems = _problems(desk, {"CREATED": value})
         if problems:
             require(all("CREATED" in each for each in problems), "a problem does not name its variable")
@@ -77,7 +77,7 @@ class RefusingRules:
 
     @pytest.mark.parametrize("name", NAMES, ids=lambda name: repr(name[:20]))
     def test_a_name_arrives_as_it_is_or_is_refused_beforehand(self, desk: Desk, name: str) -> None:
-        """Whatever a path or a shell would make of it."""
+        """No name changes its meaning on the way, in a path say; each problem has the name in it."""
         problems = _problems(desk, {name: ANY})
         require(all(name in each for each in problems), "a problem does not say which name it is about")
         if not problems:
@@ -85,17 +85,17 @@ class RefusingRules:
             desk.synced({})
 
     def test_ordinary_names_and_values_are_not_refused(self, desk: Desk) -> None:
-        """Else nothing could be tested."""
+        """``problems`` has nothing to say of a name and a value that every platform takes."""
         problems = _problems(desk, {"DATABASE_URL": "postgres://u:p4ss-72f1@db/x?y=z", "A": ANY})
         require(not problems, f"ordinary variables are refused: {'; '.join(problems)}")
 
     def test_names_that_the_platform_keeps_are_refused(self, desk: Desk) -> None:
-        """Those that the bench knows, and none of no name."""
+        """These are the bench's ``refused``, and the empty name."""
         for name in (*desk.bench.refused, ""):
             require(_problems(desk, {name: ANY}), f"{name!r} is not refused")
 
     def test_all_problems_come_at_once(self, desk: Desk) -> None:
-        """Not one run for each."""
+        """What is a problem alone is one among all the others as well."""
         wanted: dict[str, str | bytes] = {
             name: ANY for name in (*NAMES, *desk.bench.refused) if _problems(desk, {name: ANY})
         }
@@ -109,7 +109,7 @@ class RefusingRules:
 
 
 def _problems(desk: Desk, values: Mapping[str, str | bytes]) -> list[str]:
-    """What is found, shown, without a write."""
+    """What ``problems`` says of `values`, after checks that it asks and changes nothing and shows no value."""
     platform = desk.platform()
     held = platform.read()
     before = len(desk.bench.standin.requests())

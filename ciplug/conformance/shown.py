@@ -18,7 +18,7 @@ _WORTH_HALVING = 16
 
 
 class Shown:
-    """Every text that was shown, each of which is looked through for `secrets`: in any form, whole or half."""
+    """`texts` are all that were shown so far; each is checked for `secrets`, whole or half, in every form."""
 
     def __init__(self, *secrets: str | bytes) -> None:
         self.secrets: set[bytes] = set()
@@ -26,22 +26,22 @@ class Shown:
         self.hide(*secrets)
 
     def hide(self, *secrets: str | bytes) -> None:
-        """Look for these as well from now on."""
+        """Add to what no text may show from now on."""
         self.secrets |= {each.encode() if isinstance(each, str) else each for each in secrets}
 
     def text(self, what: str, text: str) -> None:
-        """Show `text`; `what` says where it comes from, should there be a secret in it."""
+        """Check `text` for secrets and keep it; `what` says in the broken rule where it comes from."""
         self.texts.append(text)
         data = text.encode("utf-8", "backslashreplace")
         is_silent = all(redact(data, _kernel(secret)) == data for secret in self.secrets)
         require(is_silent, f"{what} shows a value, the token or a text of the platform's")
 
     def objects(self, what: str, values: Sequence[object]) -> None:
-        """Show how they are represented."""
+        """Check and keep the ``repr`` of each of `values`."""
         self.text(f"the repr of {what}", "\n".join(map(repr, values)))
 
     def error(self, error: CiplugError) -> None:
-        """Show all that an error and its causes say, with the traceback."""
+        """Check and keep all that an error and its causes say: message, hint, notes and traceback."""
         notes = getattr(error, "__notes__", [])
         trace = "".join(traceback.format_exception(error))
         self.text(f"a {type(error).__name__}", "\n".join([str(error), repr(error), error.hint, *notes, trace]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ciplug.manifest.address import address_problem
-from ciplug.manifest.grant import JobGrant, grant, grant_all, grant_target
+from ciplug.manifest.grant import JobGrant, grant, grant_all, grant_target, token_name
 from ciplug.manifest.model import MAX_DEADLINE, Environment, Job, Manifest, Project, SecretSpec, Target, Vault
 from ciplug.manifest.names import name_problem
 from ciplug.manifest.parse import load, parse
@@ -34,6 +34,7 @@ __all__ = [
     "name_problem",
     "parse",
     "schema",
+    "token_name",
 ]
 
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 class JobGrant:
     """Who reads what, where. `job` and `role` are ``None`` for a person, who reads as themselves.
 
-    For a target of a sync `target` is its name, `job` is ``None``, and the first grant is the platform's token.
+    For a target of a sync `target` is its name, `job` is ``None``, and the platform's token is granted under the name
+    that ``token_name`` gives.
     """
 
     job: str | None
@@ -59,14 +60,13 @@ def grant_all(manifest: Manifest, environment: str | None = None) -> JobGrant:
 
 
 def grant_target(manifest: Manifest, name: str) -> JobGrant:
-    """What a sync of the target called `name` reads: the platform's token, then the target's secrets."""
+    """What a sync of the target called `name` reads: the platform's token and the target's secrets."""
     found = manifest.targets.get(name)
     if found is None:
         raise _unknown("target", name, manifest.targets, manifest.source)
     environment = manifest.environments[found.environment]
     token = Grant(
-        # No variable can have this name, so that no secret can be mistaken for the token.
-        name=f"targets.{name}.token",
+        name=token_name(name),
         record=resolve(found.token, manifest.vault, environment),
         pointer=found.token.pointer,
     )
@@ -77,6 +77,11 @@ def grant_target(manifest: Manifest, name: str) -> JobGrant:
         grants=(token, *_grants(manifest, found.environment, found.secrets)),
         target=name,
     )
+
+
+def token_name(target: str) -> str:
+    """The name under which a target's platform token is granted, which no variable can have."""
+    return f"targets.{target}.token"
 
 
 def _grants(manifest: Manifest, environment: str, names: Iterable[str]) -> tuple[Grant, ...]:

@@ -15,7 +15,12 @@ from ciplug.manifest.table import Table
 from ciplug.manifest.uses import read_jobs, read_secrets, read_targets
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from pathlib import Path
+
+    from ciplug.manifest.lines import KeyPath
+
+    Check = Callable[[Manifest], Iterable[tuple[KeyPath, str]]]
 
 LARGEST = 1024 * 1024
 """Bytes of a manifest."""
@@ -26,8 +31,11 @@ VERSION = 1
 _KEYS = ("version", "vault", "project", "environments", "secrets", "jobs", "targets")
 
 
-def load(path: Path) -> Manifest:
-    """The manifest in the file `path`; raises ``ManifestError`` where it cannot be read, with every problem in it."""
+def load(path: Path, also: Check | None = None) -> Manifest:
+    """The manifest in the file `path`; raises ``ManifestError`` where it cannot be read, with every problem in it.
+
+    `also` looks for further problems, once there are no others.
+    """
     source = str(path)
     try:
         with path.open("rb") as file:
@@ -49,14 +57,17 @@ def load(path: Path) -> Manifest:
         line = content.count(b"\n", 0, err.start) + 1
         problem = Problem(line=line, key="", message="is not UTF-8, as TOML must be")
         raise ManifestProblems(source, [problem]) from None  # the cause keeps the whole content
-    return parse(text, source)
+    return parse(text, source, also)
 
 
-def parse(text: str, source: str) -> Manifest:
+def parse(text: str, source: str, also: Check | None = None) -> Manifest:
     """The manifest in `text`, named `source` in messages; raises ``ManifestProblems`` with all that is wrong."""
     document = _document(text, source)
     findings = Findings()
     manifest = _manifest(Table(document, (), findings), source)
+    if manifest is not None and also is not None and not findings:
+        for path, message in also(manifest):
+            findings.add(path, message)
     if findings or manifest is None:
         raise ManifestProblems(source, findings.problems(text))
     return manifest

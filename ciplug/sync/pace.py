@@ -11,17 +11,25 @@ from ciplug.net.deadline import Deadline
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_SLICE: Final = 10.0
-"""Seconds of a pause after which the sync is heard of again."""
+_SLICE_SECONDS: Final = 10.0
+"""How long a pause goes on before `beat` is called again."""
 
 
 class Pace:
-    """`seconds` from now on. `beat` is called in between during long pauses, so that nobody thinks this sync dead."""
+    """`seconds` from now on; `more` says how there can be more. `beat` is called during long pauses, so that nobody
+    thinks this sync dead.
+    """
 
     def __init__(
-        self, seconds: float, *, beat: Callable[[], None] | None = None, clock: Callable[[], float] = time.monotonic
+        self,
+        seconds: float,
+        *,
+        more: str = "run it again",
+        beat: Callable[[], None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.deadline = Deadline(seconds, clock=clock)
+        self._more = more
         self._beat = beat or (lambda: None)
         self._clock = clock
 
@@ -29,7 +37,7 @@ class Pace:
         """Sleep, but not past the deadline, and not once ``end`` is called."""
         until = self._clock() + seconds
         while (left := until - self._clock()) > 0 and not self.deadline.expired:
-            self.deadline.sleep(min(left, _SLICE))
+            self.deadline.sleep(min(left, _SLICE_SECONDS))
             self._beat()
 
     def wait(self, seconds: float) -> None:
@@ -38,10 +46,7 @@ class Pace:
         if self.deadline.cancelled:
             raise PlatformError("it was interrupted", hint="run it again: it goes on where this has ended")
         if self.deadline.expired:
-            raise PlatformError(
-                f"it did not end within {self.deadline.seconds:.0f} s",
-                hint="run it again, or give it a longer --deadline",
-            )
+            raise PlatformError(f"it did not end within {self.deadline.seconds:.0f} s", hint=self._more)
 
     def end(self) -> None:
         """No request is begun any more, and no pause goes on. May be called by any thread."""

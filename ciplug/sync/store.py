@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import secrets
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from ciplug.errors import LedgerError, SyncError
+from ciplug.errors import CiplugError, LedgerError, SyncError
 from ciplug.frozen import frozen
-from ciplug.sync.ledger import Ledger, dump, load
+from ciplug.sync.ledger import Book, Ledger, dump, load
 from ciplug.values import Secret
 
 if TYPE_CHECKING:
@@ -23,11 +21,14 @@ HOLD_SECONDS: Final = 120.0
 """How long a sync that says nothing more is believed to be at work: one that crashed is in nobody's way for longer."""
 
 _RENEWED_AFTER: Final = HOLD_SECONDS / 3
+_SKEW_SECONDS: Final = 60.0
+"""What the clocks of two machines may differ by. A hold that seems to last longer than that allows is no sync's."""
+
 _KEY_BYTES: Final = 32
 
 
 @frozen
-class Records:
+class LedgerPaths:
     """Where the ledger of `target` is in the KV v2 engine at `mount`, for the environment at `path`.
 
     The key is one for all targets of the environment.
@@ -49,24 +50,26 @@ class Records:
 
 
 class LedgerStore:
-    """The ledger at `records`, for one sync called `holder`. With `looks_only` nothing is written, not even a key."""
+    """The ledger at `paths`, for one sync called `holder`. With `looks_only` nothing is written, not even a key."""
 
     def __init__(
         self,
         kv: KvAdmin,
-        records: Records,
+        paths: LedgerPaths,
         *,
         holder: str,
         looks_only: bool = False,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self._kv = kv
-        self._records = records
+        self._paths = paths
         self._holder = holder
         self._looks_only = looks_only
         self._wall_clock = wall_clock
         self._version = 0
+        self._book = Book()
         self._held = Ledger()
+        self._key: Secret | None = None
 
     @property
     def blind(self) -> str:
@@ -74,61 +77,77 @@ class LedgerStore:
         return ""
 
     def read(self, place: str) -> Ledger:
-        """The ledger as it stands, empty where there is none or where it is of another place.
+        """The ledger as it stands, empty where there is none of this place.
 
         ``LedgerError`` for one that cannot be used, ``SyncError`` while another sync is at work.
         """
-        stored = self._kv.read(self._records.mount, self._records.ledger)
+        stored = self._kv.read(self._paths.mount, self._paths.ledger)
         self._version = stored.version
-        ledger = Ledger(place=place) if stored.data is None else load(stored.data)
-        left = ledger.until - self._wall_clock()
-        if ledger.holder and ledger.holder != self._holder and left > 0:
+        self._book = Book() if stored.data is None else load(stored.data, self.key())
+        left = self._book.until - self._wall_clock()
+        if self._book.holder not in {"", self._holder} and 0 < left <= HOLD_SECONDS + _SKEW_SECONDS:
             raise SyncError(
-                f"another sync is at work here: {ledger.holder}",
+                f"another sync is at work here: {self._book.holder}",
                 hint=f"wait for it; if it has crashed, this is free again in {left:.0f} s",
             )
-        return ledger if ledger.place == place else Ledger(place=place)
+        return self._book.ledgers.get(place, Ledger(place=place))
 
     def hold(self, ledger: Ledger) -> None:
         """Write `ledger`, and that this sync is at work for the next ``HOLD_SECONDS``."""
-        self._held = replace(ledger, holder=self._holder, until=self._wall_clock() + HOLD_SECONDS)
-        self._write(self._held)
+        self._write(ledger, self._holder, self._wall_clock() + HOLD_SECONDS)
+        self._held = ledger
 
     def renew(self) -> None:
-        """Prolong the hold, where a third of it is over."""
-        if self._held.holder and self._held.until - self._wall_clock() < HOLD_SECONDS - _RENEWED_AFTER:
+        """Prolong the hold, where a third of it is over. While some of it is left, a vault that fails is forgiven."""
+        left = self._book.until - self._wall_clock()
+        if not self._book.holder or left >= HOLD_SECONDS - _RENEWED_AFTER:
+            return
+        try:
             self.hold(self._held)
+        except SyncError:
+            raise
+        except CiplugError:
+            if left < _RENEWED_AFTER:
+                raise
 
     def release(self, ledger: Ledger) -> None:
         """Write `ledger` as the end of this sync."""
-        self._held = Ledger()
-        self._write(replace(ledger, holder="", until=0.0))
+        self._write(ledger, "", 0.0)
 
     def key(self) -> Secret:
-        """The key of the fingerprints, made when it is first asked for."""
-        mount, path = self._records.mount, self._records.key
+        """The key of fingerprints and seal, made when it is first asked for."""
+        if self._key is None:
+            self._key = self._read_key()
+        return self._key
+
+    def _read_key(self) -> Secret:
+        mount, path = self._paths.mount, self._paths.key
         stored = self._kv.read(mount, path)
         if stored.data is None:
             made = base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode()
             if not self._looks_only and self._kv.write_if(mount, path, {"key": made}, version=stored.version) is None:
-                return self.key()  # somebody else has just made it
+                return self._read_key()  # somebody else has just made it
             return Secret(base64.b64decode(made))
         try:
-            return Secret(base64.b64decode(stored.data["key"], validate=True))
-        except (KeyError, TypeError, binascii.Error):
-            raise LedgerError(  # without its cause, which may quote the key
-                f"{mount}/{path} holds no key", hint="restore an older version of this record"
-            ) from None
+            key = base64.b64decode(stored.data["key"], validate=True)
+        except (KeyError, TypeError, ValueError):
+            key = b""  # no cause is passed on: it may quote the key
+        if len(key) != _KEY_BYTES:
+            raise LedgerError(f"{mount}/{path} holds no key", hint="restore an older version of this record")
+        return Secret(key)
 
-    def _write(self, ledger: Ledger) -> None:
+    def _write(self, ledger: Ledger, holder: str, until: float) -> None:
         if self._looks_only:
             return
-        version = self._kv.write_if(self._records.mount, self._records.ledger, dump(ledger), version=self._version)
+        book = Book(holder=holder, until=until, ledgers={**self._book.ledgers, ledger.place: ledger})
+        version = self._kv.write_if(
+            self._paths.mount, self._paths.ledger, dump(book, self.key()), version=self._version
+        )
         if version is None:
             raise SyncError(
                 "another sync has changed the ledger meanwhile", hint="run it again: it goes on where both have left it"
             )
-        self._version = version
+        self._book, self._version = book, version
 
 
 class NoLedger:

@@ -1,86 +1,69 @@
-"""How a sync ended, as one error or none: every variable that is not as it is to be, by target and name. No I/O."""
+"""How a sync ended, as one error or none: every variable that is not in sync, by target and name. No I/O."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ciplug.errors import CiplugError, FindingsError, PlatformError, SyncError
+from ciplug.errors import CiplugError, FindingsError, SyncError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ciplug.sync.show import Shown
-
-_UNANSWERED = "no answer has said that it was done"
-"""What an outcome says of a variable of which the platform has told nothing."""
+    from ciplug.sync.status import TargetStatus
 
 _AGAIN = "run it again: it goes on where this has ended"
 
 
-def unfit(everything: Sequence[Shown]) -> SyncError | None:
+def unfit(statuses: Sequence[TargetStatus]) -> SyncError | None:
     """Why nothing may be written: what platforms would not take, all of it."""
-    problems = [
-        f"{shown.target}: {problem}" for shown in everything if shown.survey for problem in shown.survey.problems
-    ]
+    problems = [f"{status.target}: {problem}" for status in statuses for problem in status.problems]
     if not problems:
         return None
     return SyncError("\n".join(problems), hint="correct these in the manifest or the vault; nothing was written")
 
 
-def findings(everything: Sequence[Shown]) -> CiplugError | None:
-    """What a look without a touch has found."""
-    if any(shown.errors for shown in everything):
-        return verdict(everything)
-    different = [shown.target for shown in everything if shown.differs]
+def unplanned(statuses: Sequence[TargetStatus]) -> CiplugError | None:
+    """The error of targets of which no plan could be made."""
+    failed = [status for status in statuses if status.survey is None]
+    return verdict(failed) if failed else None
+
+
+def findings(statuses: Sequence[TargetStatus]) -> CiplugError | None:
+    """What a check has found."""
+    different = [status.target for status in statuses if status.differs]
     if not different:
         return None
     return FindingsError(
-        f"not as the manifest and the vault have it: {', '.join(different)}", hint="run `ciplug sync` to change that"
+        f"not in sync with the vault: {', '.join(different)}", hint="run `ciplug sync` to see and change that"
     )
 
 
-def verdict(everything: Sequence[Shown], *, interrupted: bool = False) -> CiplugError | None:
-    """``None`` where every target is as it is to be, the one error of a target of which nothing was done, else all.
+def verdict(statuses: Sequence[TargetStatus]) -> CiplugError | None:
+    """``None`` where every target is in sync, else everything that is not.
 
-    `interrupted`: a signal ended it, so that everything it left undone is named.
+    While no target has been written to, the status is that of the errors, where they agree; then it is incomplete.
     """
-    lines = [line for shown in everything for line in _lines(shown)]
+    lines = [line for status in statuses for line in _lines(status)]
     if not lines:
         return None
-    errors = [error for shown in everything for error in shown.errors]
-    told = interrupted or any(_is_touched(shown) for shown in everything)
-    if len(everything) == 1 and len(errors) == 1 and (len(lines) == 1 or not told):
-        return errors[0]
-    return SyncError("\n".join(lines), hint=_hint(everything, errors))
+    errors = [error for status in statuses for error in status.errors]
+    untouched = all(status.outcome is None or not (status.done or status.failed) for status in statuses)
+    if untouched and len(errors) == len(lines) and len({error.exit_code for error in errors}) == 1:
+        if len(errors) == 1 and len(statuses) == 1:
+            return errors[0]
+        return type(errors[0])("\n".join(lines), hint=errors[0].hint)
+    return SyncError("\n".join(lines), hint=_hint(statuses, errors))
 
 
-def _is_touched(shown: Shown) -> bool:
-    """Whether anything is known to have been written, be it only in part or without being confirmed."""
-    reasons = shown.outcome.failed.values() if shown.outcome is not None else ()
-    return bool(shown.done) or any(reason != _UNANSWERED for reason in reasons)
+def _lines(status: TargetStatus) -> Iterator[str]:
+    if status.outcome is not None:
+        yield from (f"{status.target}: {name}: {reason}" for name, reason in status.failed.items())
+        yield from (f"{status.target}: {change.name}: {change.reason}" for change in status.foreign)
+    yield from (f"{status.target}: {error}" for error in status.errors)
 
 
-def _lines(shown: Shown) -> Iterator[str]:
-    if shown.outcome is not None:
-        yield from (f"{shown.target}: {name}: {reason}" for name, reason in shown.outcome.failed.items())
-    foreign = (change for change in shown.changes if change.kind == "foreign" and shown.outcome is not None)
-    yield from (f"{shown.target}: {change.name}: {change.reason}" for change in foreign)
-    yield from (f"{shown.target}: {error}" for error in shown.errors)
-
-
-def _hint(everything: Sequence[Shown], errors: Sequence[CiplugError]) -> str:
-    needed = {change.needs for shown in everything for change in shown.changes if change.kind == "foreign"} - {""}
+def _hint(statuses: Sequence[TargetStatus], errors: Sequence[CiplugError]) -> str:
+    needed = {change.needs for status in statuses for change in status.foreign if change.needs}
     if needed and not errors:
         return f"take over what is not ciplug's with {' '.join(sorted(needed))}, or leave it out of the target"
     return next((error.hint for error in errors if error.hint), _AGAIN)
-
-
-def failed_deployment(shown: Shown) -> PlatformError | None:
-    """The error for a deployment that did not become ready."""
-    if shown.deployment is None or shown.deployment.state == "ready":
-        return None
-    where = f": {shown.deployment.address}" if shown.deployment.address else ""
-    return PlatformError(
-        f"the new deployment is {shown.deployment.state} ({shown.deployment.detail or 'no reason given'}){where}",
-        hint="the values are written; mend the deployment, then run it again with --redeploy",
-    )

@@ -9,26 +9,30 @@ from typing import TYPE_CHECKING, Any
 
 from ciplug.values import Endpoint, Secret, Variable
 from ciplug_platforms import railway_graphql as graphql
-from ciplug_platforms.railway_apply import Application
+from ciplug_platforms import railway_options, railway_rules
+from ciplug_platforms.answers import stamp
+from ciplug_platforms.railway_apply import Applying
 from ciplug_platforms.railway_deployments import Deployments
-from ciplug_platforms.railway_rules import OWN_PREFIX, Options, parsed, why_not
+from ciplug_platforms.railway_graphql import ANSWER
+from ciplug_platforms.railway_rules import OWN_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from ciplug.contracts import Connects, Platform, Requests
     from ciplug.values import Batch, Deployment, Result
+    from ciplug_platforms.railway_options import Options
 
 
 def create(options: Mapping[str, Any], connect: Connects, wait: Callable[[float], None]) -> Platform:
-    """The target that `options` describe; ``UsageError`` where they do not. Nothing is asked of Railway yet."""
-    target = parsed(options)
-    if target.token_kind == "project":  # noqa: S105  # the kind, not a token
-        endpoint = Endpoint(label="Railway", base=target.api_url, header="Project-Access-Token", scheme="")
+    """The target that `options` name; ``UsageError`` says all that is wrong with them."""
+    chosen = railway_options.parsed(options)
+    if chosen.token_kind == "project":  # noqa: S105  # the kind, not a token
+        endpoint = Endpoint(label="Railway", base=chosen.api_url, header="Project-Access-Token", scheme="")
     else:
-        endpoint = Endpoint(label="Railway", base=target.api_url)
+        endpoint = Endpoint(label="Railway", base=chosen.api_url)
     requests = connect(endpoint)
-    return Service(target, requests, wait) if target.service else Variables(target, requests)
+    return Service(chosen, requests, wait) if chosen.service else Variables(chosen, requests)
 
 
 class Variables:
@@ -49,13 +53,14 @@ class Variables:
         # Without a service the argument is left out, not null: that is what asks for the shared variables.
         service = {"service": self._options.service} if self._options.service else {}
         data = self._ask(graphql.READ, self._environment() | service)
-        try:
-            nodes = {node["name"]: node for node in self._nodes(data) if node["serviceId"] == service.get("service")}
-            held = {name: value for name, value in data["variables"].items() if not name.startswith(OWN_PREFIX)}
-            return [_variable(name, value, nodes.get(name, {})) for name, value in held.items()]
-        except (AttributeError, KeyError, TypeError):
-            # Without a cause: it may quote the answer.
-            raise graphql.unexpected() from None
+        values = ANSWER.mapping(data.get("variables"))
+        ours = (node for node in self._nodes(data) if node.get("serviceId") == service.get("service"))
+        nodes = {ANSWER.name(node.get("name")): node for node in ours}
+        return [
+            _variable(name, value, nodes.get(name, {}))
+            for name, value in values.items()
+            if not name.startswith(OWN_PREFIX)
+        ]
 
     def read_value(self, variable: Variable) -> Secret | None:
         """What ``read`` gave: a sealed value is never told."""
@@ -63,26 +68,24 @@ class Variables:
 
     def problems(self, wanted: Mapping[str, Secret], held: Sequence[Variable]) -> Sequence[str]:  # noqa: ARG002  # no totals
         """What is wrong with each one; Railway documents no limit on all of them together."""
-        references = self._options.references
-        return [
-            f"{name}: {why}" for name, value in wanted.items() for why in why_not(name, value, references=references)
-        ]
+        return railway_rules.problems(wanted, references=self._options.references)
 
     def apply(self, batch: Batch) -> Iterator[Result]:
         """In one request where Railway takes it: the writes, with which nothing is deployed, and then the deletes."""
-        return Application(batch, requests=self._requests, where=self._options.where).results()
+        return Applying(batch, requests=self._requests, where=self._options.where).results()
 
     def _nodes(self, data: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         """Every variable of the environment, without its value, page after page from `data` on."""
         seen = set()
         while True:
-            page = data["environment"]["variables"]
-            yield from (edge["node"] for edge in page["edges"])
-            after = page["pageInfo"]["endCursor"]
-            if not page["pageInfo"]["hasNextPage"]:
+            page = ANSWER.mapping(ANSWER.mapping(data.get("environment")).get("variables"))
+            yield from graphql.nodes(page)
+            info = ANSWER.mapping(page.get("pageInfo"))
+            if not info.get("hasNextPage"):
                 return
-            if not after or after in seen:
-                raise graphql.unexpected()
+            after = info.get("endCursor")
+            if not after or not isinstance(after, str) or after in seen:
+                raise ANSWER.malformed()
             seen.add(after)
             data = self._ask(graphql.MORE, self._environment() | {"after": after})
 
@@ -108,10 +111,14 @@ class Service(Variables):
         return self._deployments.redeploy()
 
 
-def _variable(name: str, value: str | None, node: Mapping[str, Any]) -> Variable:
+def _variable(name: str, value: object, node: Mapping[str, Any]) -> Variable:
     """A sealed one is told apart by its stamp alone: the moment of its last change, or a word that never changes."""
-    hidden = value is None or bool(node.get("isSealed"))
+    if not (value is None or isinstance(value, str)):
+        raise ANSWER.malformed()
+    is_sealed = value is None or bool(node.get("isSealed"))
     # JSON may spell half a surrogate pair, of which an encoding error would quote all.
-    content = None if hidden or value is None else Secret(value.encode("utf-8", "surrogatepass"))
-    stamp = str(node.get("updatedAt") or "sealed")
-    return Variable(name=name, id=str(node.get("id", "")), value=content, stamp=stamp)
+    content = None if is_sealed or value is None else Secret(value.encode("utf-8", "surrogatepass"))
+    variable_id = ANSWER.id(node["id"]) if "id" in node else ""
+    return Variable(
+        name=ANSWER.name(name), id=variable_id, value=content, stamp=stamp(node.get("updatedAt")) or "sealed"
+    )

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from ciplug.contracts import Requests
     from ciplug.values import Batch
 
-_TOGETHER: Final = 100
-"""Deletes in one request; how many Railway would take is not documented."""
+_CHUNK_DELETES: Final = 100
+"""In one request; how many Railway would take is not documented."""
 
-_MOST_REFUSED: Final = 16
-"""Refused requests after which nothing more is tried: it is not single variables that are to blame."""
+_MOST_REFUSED_REQUESTS: Final = 16
+"""After that many nothing more is tried: it is not single variables that are to blame."""
 
 
-class Application:
+class Applying:
     """One batch on its way; `where` is what every input says of the place."""
 
     def __init__(self, batch: Batch, *, requests: Requests, where: Mapping[str, str]) -> None:
@@ -47,7 +47,7 @@ class Application:
 
     def _next_deletes(self) -> dict[str, str]:
         """Names by their aliases, in order."""
-        return {f"d{index}": name for index, name in enumerate(self._left[:_TOGETHER])}
+        return {f"d{index}": name for index, name in enumerate(self._left[:_CHUNK_DELETES])}
 
     def _asked(self, names: Sequence[str], gone: Mapping[str, str]) -> Iterator[Result]:
         """What one request tells of the writes `names` and the deletes `gone`; the others are kept for a further one.
@@ -91,7 +91,7 @@ class Application:
         if error.whole:
             raise error
         self._refused_writes += 1
-        if len(names) > 1 and self._refused_writes < _MOST_REFUSED:
+        if len(names) > 1 and self._refused_writes < _MOST_REFUSED_REQUESTS:
             middle = len(names) // 2
             self._parts[:0] = [list(names[:middle]), list(names[middle:])]
             return
@@ -101,7 +101,7 @@ class Application:
     def _delete_refused(self, error: RefusedError, gone: Mapping[str, str]) -> Iterator[Result]:
         """Those before the refused one are done, and those behind it are not."""
         self._refused_deletes += not error.absent
-        alone = error.field in gone and self._refused_deletes < _MOST_REFUSED
+        alone = error.field in gone and self._refused_deletes < _MOST_REFUSED_REQUESTS
         done = list(gone).index(error.field) if error.field in gone else 0
         yield from (Result(name=name) for name in self._left[:done])
         if error.whole:

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import re
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from ciplug.errors import PlatformError
 from ciplug.values import Deployment
 from ciplug_platforms import railway_graphql as graphql
+from ciplug_platforms.answers import address, word
+from ciplug_platforms.polling import followed
+from ciplug_platforms.railway_graphql import ANSWER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from ciplug.contracts import Requests
-    from ciplug_platforms.railway_rules import Options
+    from ciplug.values import DeploymentState
+    from ciplug_platforms.railway_options import Options
 
-_PAUSE: Final = 5.0
-_POLLS: Final = 360
-"""Half an hour of pauses, in which a deployment has to end."""
+_PAUSE_SECONDS: Final = 5.0
 
-_STATES: Final[Mapping[str, Any]] = {
+_STATES: Final[Mapping[str, DeploymentState]] = {
     "BUILDING": "building",
     "DEPLOYING": "building",
     "INITIALIZING": "waiting",
@@ -34,11 +36,10 @@ _STATES: Final[Mapping[str, Any]] = {
     "REMOVING": "failed",
     "SKIPPED": "failed",
 }
-_HOST: Final = re.compile(r"(?:https://)?([A-Za-z0-9.-]+)/?", re.ASCII)
 
 
 class Deployments:
-    """Those of the service that `options` name; `wait` sleeps between two polls."""
+    """Those of the service that `options` name; `wait` sleeps between two looks."""
 
     def __init__(self, options: Options, requests: Requests, wait: Callable[[float], None]) -> None:
         self._options = options
@@ -62,38 +63,21 @@ class Deployments:
             raise PlatformError(
                 f"Railway: redeploy: {graphql.NOT_DONE}", hint="look at the service in Railway's dashboard"
             )
-        yield from self._followed(before["id"])
+        yield from followed(partial(self._look, before["id"]), self._wait, _PAUSE_SECONDS)
 
-    def _followed(self, before: str) -> Iterator[Deployment]:
-        """How the deployment after `before` stands, whenever that changes."""
-        last = None
-        for _ in range(_POLLS):
-            node = self._newest()
-            now = _deployment(node) if node and node["id"] != before else Deployment(state="waiting")
-            if now != last:
-                yield now
-            if now.state in {"ready", "failed"}:
-                return
-            last = now
-            self._wait(_PAUSE)
-        raise PlatformError(
-            f"Railway: the deployment has not ended after {_POLLS} polls",
-            hint="it goes on without ciplug; look at the service in Railway's dashboard",
-        )
+    def _look(self, before: str) -> Deployment:
+        """How the deployment after `before` stands."""
+        node = self._newest()
+        if node is None or node["id"] == before:
+            return Deployment(state="waiting")
+        detail = word(node.get("status"))
+        seen = address(node.get("url") or node.get("staticUrl"))
+        return Deployment(state=_STATES.get(detail, "building"), detail=detail, address=seen)
 
     def _newest(self) -> Mapping[str, Any] | None:
+        """The service's newest deployment, which has an id; ``None`` where there is none."""
         data = graphql.ask(self._requests, graphql.NEWEST, {"input": self._options.where})
-        try:
-            return next(({**edge["node"], "id": edge["node"]["id"]} for edge in data["deployments"]["edges"]), None)
-        except (KeyError, TypeError):
-            # Without a cause: it may quote the answer.
-            raise graphql.unexpected() from None
-
-
-def _deployment(node: Mapping[str, Any]) -> Deployment:
-    status = str(node.get("status"))
-    host = _HOST.fullmatch(str(node.get("url") or node.get("staticUrl") or ""))
-    address = f"https://{host[1]}" if host else ""
-    if status not in _STATES:
-        return Deployment(state="waiting", detail="UNKNOWN", address=address)
-    return Deployment(state=_STATES[status], detail=status, address=address)
+        node = next(graphql.nodes(data.get("deployments")), None)
+        if node is not None:
+            ANSWER.id(node.get("id"))
+        return node

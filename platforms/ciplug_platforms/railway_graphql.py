@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ciplug.errors import PlatformError
 from ciplug.frozen import frozen
+from ciplug_platforms.answers import Shape
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from ciplug.contracts import Requests
     from ciplug.values import Reply
 
 PATH: Final = "/graphql/v2"
+ANSWER: Final = Shape(about="Railway")
 
 READ: Final = """query ($project: String!, $environment: String!, $service: String) {
   variables(projectId: $project, environmentId: $environment, serviceId: $service, unrendered: true)
@@ -156,18 +158,13 @@ def ask(requests: Requests, document: str, given: Mapping[str, Any], *, repeatab
         raise PlatformError(
             f"Railway: POST {PATH}: answered {reply.status}", hint="check api_url, or run it again later"
         )
-    data = reply.document.get("data") if isinstance(reply.document, dict) else None
-    if not isinstance(data, dict):
-        raise unexpected()
-    return data
+    return ANSWER.mapping(ANSWER.mapping(reply.document).get("data"))
 
 
-def unexpected() -> PlatformError:
-    """The error for an answer that is not as the API describes it."""
-    return PlatformError(
-        "Railway: the answer is not as its API describes it",
-        hint="check api_url, and whether there is a newer ciplug",
-    )
+def nodes(connection: object) -> Iterator[Mapping[str, Any]]:
+    """What is listed in one page of a connection: the node of each edge."""
+    for edge in ANSWER.listing(ANSWER.mapping(connection).get("edges")):
+        yield ANSWER.mapping(ANSWER.mapping(edge).get("node"))
 
 
 def _error(reply: Reply) -> RefusedError | None:

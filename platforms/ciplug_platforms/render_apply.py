@@ -11,14 +11,14 @@ from ciplug.values import Batch, Result
 from ciplug_platforms.render_api import granted, is_name, refusal, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from ciplug.contracts import Requests
     from ciplug.values import Secret, Variable
-    from ciplug_platforms.render_api import Owner
+    from ciplug_platforms.render_api import Resource
 
-_PAUSES: Final = (1.0, 2.0, 4.0, 8.0)
-"""Seconds between attempts to replace a set: each one reads it again first."""
+_PAUSES_SECONDS: Final = (1.0, 2.0, 4.0, 8.0)
+"""Between attempts to replace a set: each one reads it again first."""
 
 _MOVED: Final = "it was changed at Render while this sync was on its way, and was left as it is: run the sync again"
 _STAYED: Final = "Render still has it after it was deleted: run the sync again"
@@ -35,7 +35,7 @@ class _Work:
     kept: tuple[Variable, ...]
 
 
-class Application:
+class Applying:
     """One batch on its way. What is there is read right before: Render cannot be told "if nobody changed it"."""
 
     def __init__(
@@ -43,26 +43,26 @@ class Application:
         batch: Batch,
         *,
         requests: Requests,
-        owner: Owner,
+        resource: Resource,
         read: Callable[[], Sequence[Variable]],
         wait: Callable[[float], None],
     ) -> None:
         self._batch = batch
         self._requests = requests
-        self._owner = owner
+        self._resource = resource
         self._read = read
         self._wait = wait
 
     def results(self) -> Iterator[Result]:
         """Every name of the batch once, as its call is done, with what Render's answer shows of it."""
         batch = self._batch
-        for pause in (*_PAUSES, None):
+        for pause in (*_PAUSES_SECONDS, None):
             work = _compared(batch, self._read())
             yield from work.settled
             batch = work.rest
             if not batch.writes and not batch.deletes:
                 return
-            if self._owner.kind == "env_group" or not all(map(_can_be_sent_back, work.kept)):
+            if self._resource.kind == "env_group" or not all(map(_can_be_sent_back, work.kept)):
                 yield from self._one_by_one(batch)
                 return
             outcome = self._replaced(work)
@@ -78,23 +78,22 @@ class Application:
 
         NOTE: not repeatable, because somebody may have changed a variable before the repetition, which would undo that.
         """
-        doing = f"writing the variables of {self._owner}"
+        doing = f"writing the variables of {self._resource}"
         values = {each.name: each.value for each in work.kept if each.value is not None} | dict(work.rest.writes)
         document = [{"key": name, "value": value.reveal().decode()} for name, value in values.items()]
         try:
-            reply = self._requests.request("PUT", f"{self._owner.route}/env-vars", document=document, repeatable=False)
+            reply = self._requests.request(
+                "PUT", f"{self._resource.route}/env-vars", document=document, repeatable=False
+            )
         except PlatformError as lost:
             return lost
         if reply.status >= 500 or reply.status == 409:
-            return refusal(reply, self._owner, doing)
-        there = shown(granted(reply, self._owner, doing))
-        return [
-            *(Result(name=name, seen=there.get(name)) for name in work.rest.writes),
-            *(Result(name=each.name, problem=_STAYED if each.name in there else "") for each in work.rest.deletes),
-        ]
+            return refusal(reply, self._resource, doing)
+        there = shown(granted(reply, self._resource, doing))
+        return _replacement(work.rest, there or {}, is_whole=there is not None and values.keys() <= there.keys())
 
     def _one_by_one(self, batch: Batch) -> Iterator[Result]:
-        """``PUT`` and ``DELETE {owner}/env-vars/{key}``, each result as soon as its call is done."""
+        """``PUT`` and ``DELETE {resource}/env-vars/{key}``, each result as soon as its call is done."""
         for name, value in batch.writes.items():
             yield self._changed("PUT", name, {"value": value.reveal().decode()})
         for each in batch.deletes:
@@ -103,15 +102,16 @@ class Application:
     def _changed(self, method: Literal["PUT", "DELETE"], name: str, document: object = None) -> Result:
         if not is_name(name):
             return Result(name=name, problem="Render has no such names")
-        doing = f"changing {name} of {self._owner}"
-        reply = self._requests.request(method, self._owner.variable(name), document=document)
+        doing = f"changing {name} of {self._resource}"
+        reply = self._requests.request(method, self._resource.variable(name), document=document)
         if reply.status in _ONE_REFUSED:
             return Result(name=name, problem=f"Render refused this change (status {reply.status})")
         if method == "DELETE":
             if reply.status != 404:  # what is gone already is deleted
-                granted(reply, self._owner, doing)
-            return Result(name=name)
-        return Result(name=name, seen=shown(granted(reply, self._owner, doing)).get(name))
+                granted(reply, self._resource, doing)
+            return Result(name=name, gone=reply.status == 404)
+        there = shown(granted(reply, self._resource, doing)) or {}
+        return Result(name=name, seen=there.get(name))
 
 
 def _compared(batch: Batch, now: Sequence[Variable]) -> _Work:
@@ -121,7 +121,7 @@ def _compared(batch: Batch, now: Sequence[Variable]) -> _Work:
     for name, value in wanted.items():
         current = there.get(name)
         if current is None if value is None else current is not None and current.value == value:
-            settled[name] = Result(name=name, seen=current)
+            settled[name] = Result(name=name, seen=current, gone=current is None)
         elif current != held.get(name):
             settled[name] = Result(name=name, problem=_MOVED)
     rest = replace(
@@ -132,6 +132,16 @@ def _compared(batch: Batch, now: Sequence[Variable]) -> _Work:
     gone = {each.name for each in rest.deletes}
     kept = tuple(each for each in now if each.name not in gone and each.name not in rest.writes)
     return _Work(settled=tuple(settled.values()), rest=rest, kept=kept)
+
+
+def _replacement(batch: Batch, there: Mapping[str, Variable], *, is_whole: bool) -> list[Result]:
+    """What the answer to a replacement shows: `there`; what a part of the set leaves out may still be there."""
+    writes = [Result(name=name, seen=there.get(name)) for name in batch.writes]
+    deletes = [
+        Result(name=each.name, problem=_STAYED) if each.name in there else Result(name=each.name, gone=is_whole)
+        for each in batch.deletes
+    ]
+    return writes + deletes
 
 
 def _can_be_sent_back(variable: Variable) -> bool:

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from ciplug_platforms import vercel_options, vercel_redeploy, vercel_rules
 from ciplug_platforms.vercel_api import Api
-from ciplug_platforms.vercel_apply import Application
-from ciplug_platforms.vercel_held import record_of, value_of
+from ciplug_platforms.vercel_apply import Applying
+from ciplug_platforms.vercel_held import listed, value_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from ciplug.contracts import Connects, Platform
     from ciplug.values import Batch, Deployment, Result, Secret, Variable
-    from ciplug_platforms.vercel_held import Record
+    from ciplug_platforms.vercel_held import Listed
     from ciplug_platforms.vercel_options import Options
 
 
@@ -26,16 +26,16 @@ def create(options: Mapping[str, Any], connect: Connects, wait: Callable[[float]
 
 
 class Vercel:
-    """One environment of one project, with a record of its own for each variable.
+    """One environment of one project, with an entry of its own for each variable.
 
-    Vercel writes on a record that other environments share only as a whole, so those are split: the others keep theirs.
+    Vercel writes on an entry that other environments share only as a whole, so those are split: the others keep theirs.
     """
 
     def __init__(self, options: Options, connect: Connects, wait: Callable[[float], None]) -> None:
         self._options = options
         self._api = Api(options, connect, wait)
         self._wait = wait
-        self._records: dict[str, Record] = {}
+        self._listed: dict[str, Listed] = {}
         self._deleted: set[str] = set()
 
     @property
@@ -50,10 +50,10 @@ class Vercel:
 
     def read(self) -> Sequence[Variable]:
         """Every variable at our place, by name. Vercel lists what it has deleted for some time: that is left out."""
-        records = [found for item in self._api.variables() if (found := record_of(item, self._options)) is not None]
-        self._records = {each.variable.id: each for each in records if each.variable.id not in self._deleted}
+        here = [found for item in self._api.variables() if (found := listed(item, self._options)) is not None]
+        self._listed = {each.variable.id: each for each in here if each.variable.id not in self._deleted}
         # Of two with one name, one is deleted and still listed: the older.
-        newest = {each.variable.name: each.variable for each in sorted(self._records.values(), key=_created)}
+        newest = {each.variable.name: each.variable for each in sorted(self._listed.values(), key=_created)}
         return tuple(newest[name] for name in sorted(newest))
 
     def read_value(self, variable: Variable) -> Secret | None:
@@ -69,11 +69,11 @@ class Vercel:
 
     def apply(self, batch: Batch) -> Iterator[Result]:
         """Carry out `batch`, whose `held` is of the last ``read``."""
-        return Application(
+        return Applying(
             batch,
             api=self._api,
             options=self._options,
-            records=self._records,
+            listed=self._listed,
             deleted=self._deleted,
             wait=self._wait,
         ).results()
@@ -87,5 +87,5 @@ class Deployed(Vercel):
         return vercel_redeploy.redeploy(self._api, self._options, self._wait)
 
 
-def _created(record: Record) -> float:
-    return record.created
+def _created(listed: Listed) -> float:
+    return listed.created

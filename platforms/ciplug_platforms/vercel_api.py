@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from ciplug.errors import PlatformError
 from ciplug.values import Endpoint
+from ciplug_platforms.answers import Shape, number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -16,10 +17,17 @@ if TYPE_CHECKING:
     from ciplug.values import Reply
     from ciplug_platforms.vercel_options import Options
 
+LIST: Final = Shape(about="Vercel: the list of variables")
+DEPLOYMENT: Final = Shape(about="Vercel: a deployment")
+_DEPLOYMENTS: Final = Shape(about="Vercel: the list of deployments")
+_VARIABLE: Final = Shape(about="Vercel: a variable")
+
 MOST_IDS: Final = 1000
-_PAGE: Final = "100"
+"""In one delete, as the specification has it: https://openapi.vercel.sh/."""
+
+_PAGE_ITEMS: Final = "100"
 _CODE: Final = re.compile(r"[A-Za-z][A-Za-z_]{0,63}")
-_BUSY_WAITS: Final = (1.0, 2.0, 4.0)
+_BUSY_PAUSES_SECONDS: Final = (1.0, 2.0, 4.0)
 
 _MEANINGS: Final[Mapping[int, tuple[str, str]]] = {
     401: ("the token is not valid", "give the target a token that is valid for the team"),
@@ -47,29 +55,26 @@ class Api:
     def variables(self) -> list[Mapping[str, Any]]:
         """``GET /v10/projects/{id}/env``, all pages: every variable of the project."""
         found: dict[str, Mapping[str, Any]] = {}
-        query = {"limit": _PAGE}
+        query = {"limit": _PAGE_ITEMS}
         while True:
-            answer = _mapping(self._fetched(f"/v10/projects/{self._project}/env", query), "the list of variables")
+            answer = LIST.mapping(self._fetched(f"/v10/projects/{self._project}/env", query))
             # A project with a single variable may be answered with it alone.
             page = answer.get("envs", [answer] if "key" in answer else None)
-            if not isinstance(page, list):
-                raise _unforeseen("the list of variables")
-            items = [_mapping(each, "the list of variables") for each in page]
+            items = [LIST.mapping(each) for each in LIST.listing(page)]
             before = len(found)
-            found |= {str(each.get("id", "")): each for each in items}
-            pagination = answer.get("pagination")
-            last = pagination.get("next") if isinstance(pagination, dict) else None
+            found |= {LIST.id(each.get("id")): each for each in items}
+            following = _following(answer)
             # A page that brings nothing new would come again for ever.
-            if last is None or len(found) == before:
+            if following is None or len(found) == before:
                 return list(found.values())
-            query = {"limit": _PAGE, "until": str(last)}
+            query = {"limit": _PAGE_ITEMS, "until": following}
 
     def variable(self, variable_id: str) -> Mapping[str, Any]:
         """``GET /v1/projects/{id}/env/{id}``: with its value, where it can be read; nothing where it is gone."""
         reply = self._call("GET", self._one("v1", variable_id))
         if reply.status == 404:
             return {}
-        return _mapping(_success(reply).document, "a variable")
+        return _VARIABLE.mapping(_success(reply).document)
 
     def upsert(self, bodies: list[Mapping[str, object]]) -> Reply:
         """``POST /v10/projects/{id}/env?upsert=true``, whatever its status."""
@@ -79,27 +84,26 @@ class Api:
         """``PATCH /v9/projects/{id}/env/{id}``, whatever its status; what is not in `fields` stays."""
         return self._unless_busy("PATCH", self._one("v9", variable_id), fields)
 
-    def delete(self, ids: list[str]) -> None:
-        """``DELETE /v1/projects/{id}/env``: at most `MOST_IDS`; those that are gone already are passed over."""
-        _success(self._unless_busy("DELETE", f"/v1/projects/{self._project}/env", {"ids": ids}))
+    def delete(self, ids: list[str]) -> set[str]:
+        """``DELETE /v1/projects/{id}/env``: those of at most `MOST_IDS` that it deleted, as far as the answer tells."""
+        reply = _success(self._unless_busy("DELETE", f"/v1/projects/{self._project}/env", {"ids": ids}))
+        told = reply.document.get("ids") if isinstance(reply.document, dict) else None
+        return {each for each in told if isinstance(each, str)} if isinstance(told, list) else set()
 
     def deployments(self, query: Mapping[str, str]) -> list[Mapping[str, Any]]:
         """``GET /v6/deployments``, newest first, one page of those that are ready."""
-        asked = {"projectId": self._project, "state": "READY", "limit": _PAGE, **query}
-        answer = _mapping(self._fetched("/v6/deployments", asked), "the list of deployments")
-        listed = answer.get("deployments")
-        if not isinstance(listed, list):
-            raise _unforeseen("the list of deployments")
-        return [_mapping(each, "the list of deployments") for each in listed]
+        asked = {"projectId": self._project, "state": "READY", "limit": _PAGE_ITEMS, **query}
+        answer = _DEPLOYMENTS.mapping(self._fetched("/v6/deployments", asked))
+        return [_DEPLOYMENTS.mapping(each) for each in _DEPLOYMENTS.listing(answer.get("deployments"))]
 
     def deploy(self, body: Mapping[str, object]) -> Mapping[str, Any]:
         """``POST /v13/deployments?forceNew=1``; not repeated where it may have been carried out."""
         reply = self._call("POST", "/v13/deployments", {"forceNew": "1"}, body, repeatable=False)
-        return _mapping(_success(reply).document, "a deployment")
+        return DEPLOYMENT.mapping(_success(reply).document)
 
     def deployment(self, deployment_id: str) -> Mapping[str, Any]:
         """``GET /v13/deployments/{id}``."""
-        return _mapping(self._fetched(f"/v13/deployments/{quote(deployment_id, safe='')}", {}), "a deployment")
+        return DEPLOYMENT.mapping(self._fetched(f"/v13/deployments/{deployment_id}", {}))
 
     def _one(self, version: str, variable_id: str) -> str:
         return f"/{version}/projects/{self._project}/env/{quote(variable_id, safe='')}"
@@ -113,7 +117,7 @@ class Api:
         Vercel refuses that with a BAD_REQUEST, which only its message, in no fixed words, tells from lasting ones.
         """
         reply = self._call(method, path, query, document)
-        for seconds in _BUSY_WAITS:
+        for seconds in _BUSY_PAUSES_SECONDS:
             if not (reply.status == 400 and code_of(reply) == "BAD_REQUEST" and failures(reply) is None):
                 break
             self._wait(seconds)
@@ -166,18 +170,15 @@ def _success(reply: Reply) -> Reply:
     return reply
 
 
-def _mapping(document: Any, what: str) -> Mapping[str, Any]:
-    if not isinstance(document, dict):
-        raise _unforeseen(what)
-    return document
-
-
-def _unforeseen(what: str) -> PlatformError:
-    return PlatformError(f"Vercel: {what} is not in the form that Vercel documents", hint="check the option api_url")
+def _following(answer: Mapping[str, Any]) -> str | None:
+    """What the next page is asked for with; ``None`` for the last one."""
+    pagination = answer.get("pagination")
+    following = None if pagination is None else LIST.mapping(pagination).get("next")
+    return None if following is None else LIST.id(str(following))
 
 
 def _reset(document: Any) -> float | None:
     """When a 429 says to come back, in epoch seconds: ``error.limit.reset``."""
     for name in ("error", "limit", "reset"):
         document = document.get(name) if isinstance(document, dict) else None
-    return float(document) if isinstance(document, int | float) else None
+    return number(document)

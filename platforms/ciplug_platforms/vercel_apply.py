@@ -1,4 +1,4 @@
-"""Carrying out a batch: one upsert, one delete, one edit per record that is shared, a second upsert where needed."""
+"""Carrying out a batch: one upsert, one delete, one edit per variable that is shared, a second upsert where needed."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
     from ciplug.values import Batch, Reply, Secret, Variable
     from ciplug_platforms.vercel_api import Api
-    from ciplug_platforms.vercel_held import Record
+    from ciplug_platforms.vercel_held import Listed
     from ciplug_platforms.vercel_options import Options
 
-_CHUNK: Final = 50
-"""Variables in one call, where Vercel finds the whole too many; it documents no number."""
+_CHUNK_VARIABLES: Final = 50
+"""Where Vercel finds the whole too many; it documents no number."""
 
-_CONFLICT_WAITS: Final = (1.0, 2.0, 4.0, 8.0)
+_CONFLICT_PAUSES_SECONDS: Final = (1.0, 2.0, 4.0, 8.0)
 _CONFLICT: Final = "ENV_CONFLICT"
 _ROOM: Final = frozenset({"BAD_REQUEST", "MAX_ENVS_EXCEEDED"})
 """Refusals, for size or number, that a delete may cure."""
@@ -37,8 +37,8 @@ _WORDS: Final[Mapping[str, str]] = {
 }
 
 
-class Application:
-    """One batch on its way. `records` are by id; ids that were deleted go into `deleted`."""
+class Applying:
+    """One batch on its way. `listed` is by id; ids that were deleted go into `deleted`."""
 
     def __init__(
         self,
@@ -46,14 +46,14 @@ class Application:
         *,
         api: Api,
         options: Options,
-        records: Mapping[str, Record],
+        listed: Mapping[str, Listed],
         deleted: set[str],
         wait: Callable[[float], None],
     ) -> None:
         self._batch = batch
         self._api = api
         self._options = options
-        self._records = records
+        self._listed = listed
         self._deleted = deleted
         self._wait = wait
         self._later: dict[str, Secret] = {}
@@ -78,7 +78,7 @@ class Application:
 
     def _finish(self) -> Iterator[Result]:
         """What a delete was in the way of. Deletes are seen with a delay (vercel/terraform-provider-vercel#306)."""
-        for seconds in (*_CONFLICT_WAITS, None):
+        for seconds in (*_CONFLICT_PAUSES_SECONDS, None):
             pending, self._later = self._later, {}
             yield from self._write(pending, {_CONFLICT} if seconds is not None else set())
             if not self._later:
@@ -96,11 +96,11 @@ class Application:
         reply = self._api.upsert(bodies)
         failed = failures(reply)
         if not reply.ok and not failed:
-            if code_of(reply) != "TOO_MANY_KEYS" or len(values) <= _CHUNK:
+            if code_of(reply) != "TOO_MANY_KEYS" or len(values) <= _CHUNK_VARIABLES:
                 raise refusal(reply)
             names = list(values)
-            for start in range(0, len(names), _CHUNK):
-                yield from self._write({name: values[name] for name in names[start : start + _CHUNK]}, again)
+            for start in range(0, len(names), _CHUNK_VARIABLES):
+                yield from self._write({name: values[name] for name in names[start : start + _CHUNK_VARIABLES]}, again)
             return
         outcome = _Outcome(reply, self._options.type)
         for name, value in values.items():
@@ -116,11 +116,11 @@ class Application:
         """
         for group in (replaced, gone):
             for name, variable in list(group.items()):
-                record = self._records.get(variable.id)
-                if record is None or not record.shared:
+                listed = self._listed.get(variable.id)
+                if listed is None or not listed.shared:
                     continue
                 del group[name]
-                reply = self._api.edit(variable.id, record.without(self._options.environment))
+                reply = self._api.edit(variable.id, listed.without(self._options.environment))
                 if reply.status in {401, 403, 409}:
                     raise refusal(reply)
                 problem = "" if reply.ok or reply.status == 404 else _words(code_of(reply), "it was not taken out")
@@ -133,9 +133,10 @@ class Application:
         variables = [*replaced.values(), *gone.values()]
         for start in range(0, len(variables), MOST_IDS):
             some = variables[start : start + MOST_IDS]
-            self._api.delete([each.id for each in some])
-            self._deleted.update(each.id for each in some)
-            yield from (Result(name=each.name) for each in some if each.name in gone)
+            told = self._api.delete([each.id for each in some])
+            # Lists have what was deleted for some time; of an id that the answer leaves out they are believed.
+            self._deleted.update(told)
+            yield from (Result(name=each.name, gone=each.id in told) for each in some if each.name in gone)
 
 
 class _Outcome:
@@ -145,7 +146,9 @@ class _Outcome:
         document = reply.document if isinstance(reply.document, dict) else {}
         created = document.get("created")
         items: list[Any] = created if isinstance(created, list) else [created]
-        self._created = {item.get("key"): item for item in items if isinstance(item, dict)}
+        self._created = {
+            item["key"]: item for item in items if isinstance(item, dict) and isinstance(item.get("key"), str)
+        }
         self._failed: dict[str, str] = {}
         self._nameless = ""
         self._kind = kind

@@ -6,19 +6,21 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ciplug.frozen import frozen
 from ciplug.values import Secret, Variable
+from ciplug_platforms.answers import number, stamp
+from ciplug_platforms.vercel_api import LIST
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ciplug_platforms.vercel_options import Options
 
-_OWNERS: Final = ("configurationId", "edgeConfigId", "contentHint")
+_MARKS: Final = ("configurationId", "edgeConfigId", "contentHint")
 """Set where an integration or a store of Vercel's made the variable."""
 
 
 @frozen
-class Record:
-    """One record of the list. It may be for more places than ours: `targets` and `custom_environments`."""
+class Listed:
+    """One item of the list. It may be for more places than ours: `targets` and `custom_environments`."""
 
     variable: Variable
     targets: tuple[str, ...]
@@ -37,29 +39,25 @@ class Record:
         return {"target": [each for each in self.targets if each != environment]}
 
 
-def record_of(item: Mapping[str, Any], options: Options) -> Record | None:
-    """The record of a list's `item`, or ``None`` where our place does not have it."""
-    targets, custom = _texts(item.get("target")), _texts(item.get("customEnvironmentIds"))
+def listed(item: Mapping[str, Any], options: Options) -> Listed | None:
+    """What the list's `item` is, or ``None`` where our place does not have it."""
+    name = LIST.name(item.get("key") or None)
+    targets, custom = _ids(item.get("target")), _ids(item.get("customEnvironmentIds"))
     if options.environment not in (*targets, *custom) or (item.get("gitBranch") or "") != options.git_branch:
         return None
     others = [each for each in (*targets, *custom) if each != options.environment]
-    kind = "sensitive" if item.get("visibility") == "secret" else str(item.get("type", ""))
+    kind = "sensitive" if item.get("visibility") == "secret" else item.get("type")
     variable = Variable(
-        name=str(item.get("key", "")),
-        id=str(item.get("id", "")),
+        name=name,
+        id=LIST.id(item.get("id")),
         value=value_of(item) if kind == "plain" else None,
-        readable=kind in {"plain", "encrypted"},
-        stamp=str(item.get("updatedAt", "")),
+        readable=kind in ("plain", "encrypted"),
+        stamp=stamp(item.get("updatedAt")),
         reserved=_reserved(item, kind),
         misfit=_misfit(kind, others, options),
     )
-    created = item.get("createdAt")
-    return Record(
-        variable=variable,
-        targets=targets,
-        custom_environments=custom,
-        created=float(created) if isinstance(created, int | float) else 0.0,
-    )
+    created = number(item.get("createdAt")) or 0.0
+    return Listed(variable=variable, targets=targets, custom_environments=custom, created=created)
 
 
 def value_of(item: Mapping[str, Any]) -> Secret | None:
@@ -71,20 +69,23 @@ def value_of(item: Mapping[str, Any]) -> Secret | None:
         return None
 
 
-def _reserved(item: Mapping[str, Any], kind: str) -> str:
+def _reserved(item: Mapping[str, Any], kind: object) -> str:
     if item.get("system") or kind == "system":
         return "it is one of Vercel's own"
-    return "an integration manages it" if any(item.get(name) for name in _OWNERS) else ""
+    return "an integration manages it" if any(item.get(name) for name in _MARKS) else ""
 
 
-def _misfit(kind: str, others: list[str], options: Options) -> str:
+def _misfit(kind: object, others: list[str], options: Options) -> str:
     reasons = [f"shared with {', '.join(others)}"] if others else []
     if kind != options.type:
         reasons.append(f"its type is not {options.type}")
     return ", and ".join(reasons)
 
 
-def _texts(given: object) -> tuple[str, ...]:
-    """A list of text, or the single text that old records have in its place."""
-    items = given if isinstance(given, list) else [given]
-    return tuple(each for each in items if isinstance(each, str))
+def _ids(found: object) -> tuple[str, ...]:
+    """A list of environments, or the single one that old items have in its place.
+
+    None may be left out: an edit that did not name it would take the variable from it.
+    """
+    given = found if isinstance(found, list) else [] if found is None else [found]
+    return tuple(LIST.id(each) for each in given)

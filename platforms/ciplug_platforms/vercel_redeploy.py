@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Literal
+import re
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 from ciplug.errors import PlatformError
 from ciplug.values import Deployment
+from ciplug_platforms.answers import address, word
+from ciplug_platforms.polling import followed
+from ciplug_platforms.vercel_api import DEPLOYMENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from ciplug.values import DeploymentState
     from ciplug_platforms.vercel_api import Api
     from ciplug_platforms.vercel_options import Options
 
-State = Literal["waiting", "building", "ready", "failed"]
+_PAUSE_SECONDS: Final = 3.0
+_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,100}")
+"""A project's: https://vercel.com/docs/projects/overview."""
 
-_POLL_SECONDS: Final = 3.0
-_MOST_SECONDS: Final = 3600.0
-"""Vercel ends a build after 45 minutes."""
-
-_STATES: Final[Mapping[str, State]] = {
+_STATES: Final[Mapping[str, DeploymentState]] = {
     "QUEUED": "waiting",
     "INITIALIZING": "waiting",
     "BUILDING": "building",
@@ -33,22 +37,16 @@ _STATES: Final[Mapping[str, State]] = {
 
 def redeploy(api: Api, options: Options, wait: Callable[[float], None]) -> Iterator[Deployment]:
     """Start it, and tell how it stands whenever that changes, until it is ready or has failed."""
-    last = _last(api, options)
-    found = api.deploy(_body(last, options))
-    told: Deployment | None = None
-    for _ in range(int(_MOST_SECONDS / _POLL_SECONDS)):
-        now = _progress(found)
-        if now != told:
-            yield now
-        if now.state in {"ready", "failed"}:
-            return
-        told = now
-        wait(_POLL_SECONDS)
-        found = api.deployment(str(found.get("id", "")))
-    raise PlatformError(
-        f"Vercel: the deployment is not ready after {_MOST_SECONDS:.0f} s",
-        hint=f"look at it: {_progress(found).address}",
-    )
+    started = api.deploy(_body(_last(api, options), options))
+    yield from followed(partial(next, _looks(api, started)), wait, _PAUSE_SECONDS)
+
+
+def _looks(api: Api, started: Mapping[str, Any]) -> Iterator[Deployment]:
+    """How it stands, first as the answer to its start shows it."""
+    deployment_id = DEPLOYMENT.id(started.get("id"))
+    yield _deployment(started)
+    while True:
+        yield _deployment(api.deployment(deployment_id))
 
 
 def _last(api: Api, options: Options) -> Mapping[str, Any]:
@@ -73,18 +71,19 @@ def _body(last: Mapping[str, Any], options: Options) -> dict[str, object]:
     aim = {"production": {"target": "production"}}.get(options.target, {})
     if options.custom_environment:
         aim = {"customEnvironmentSlugOrId": options.custom_environment}
+    name = last.get("name")
+    if not (isinstance(name, str) and _NAME.fullmatch(name)):
+        raise DEPLOYMENT.malformed()
     return {
         # The id goes before the name, which the project may have lost since.
-        "name": str(last.get("name", "")),
+        "name": name,
         "project": options.project,
-        "deploymentId": str(last.get("uid", "")),
+        "deploymentId": DEPLOYMENT.id(last.get("uid")),
         "meta": {"action": "redeploy"},
         **aim,
     }
 
 
-def _progress(found: Mapping[str, Any]) -> Deployment:
-    detail = str(found.get("readyState", ""))
-    host = found.get("url")
-    address = f"https://{host}" if isinstance(host, str) and host else ""
-    return Deployment(state=_STATES.get(detail, "building"), detail=detail, address=address)
+def _deployment(found: Mapping[str, Any]) -> Deployment:
+    detail = word(found.get("readyState"))
+    return Deployment(state=_STATES.get(detail, "building"), detail=detail, address=address(found.get("url")))

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from ciplug.values import is_text
-from ciplug_platforms.public import public_prefix
+from ciplug_platforms.variable_rules import unfit_anywhere
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +14,10 @@ if TYPE_CHECKING:
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LONGEST_NAME: Final = 256
+"""Characters. Vercel has an error for names that are too long (KEY_INVALID_LENGTH) and documents no number: a guess."""
+
 _MOST_BYTES: Final = 64 * 1024
+"""Of all names and values of a deployment: https://vercel.com/docs/environment-variables."""
 
 _RESERVED: Final = frozenset(
     {
@@ -37,10 +39,10 @@ _RESERVED: Final = frozenset(
 
 def problems(wanted: Mapping[str, Secret], held: Sequence[Variable]) -> list[str]:
     """All of them, as ``NAME: why``; the sum of sizes is at least what it says, for some values cannot be read."""
-    found = [f"{name}: {why}" for name, value in wanted.items() for why in _problems(name, value)]
+    found = [f"{name}: {why}" for name, value in wanted.items() for why in _unfit(name, value)]
     staying = {each.name: len(each.value or b"") for each in held}
     sizes = staying | {name: len(value) for name, value in wanted.items()}
-    total = sum(len(name.encode()) + size for name, size in sizes.items())
+    total = sum(len(name.encode("utf-8", "surrogatepass")) + size for name, size in sizes.items())
     if total > _MOST_BYTES:
         largest = max(wanted, key=lambda name: len(wanted[name]), default="")
         found.append(
@@ -50,18 +52,13 @@ def problems(wanted: Mapping[str, Secret], held: Sequence[Variable]) -> list[str
     return found
 
 
-def _problems(name: str, value: Secret) -> Iterator[str]:
+def _unfit(name: str, value: Secret) -> Iterator[str]:
     if not _NAME.fullmatch(name):
-        yield "a name on Vercel has letters, digits and underscores, and does not begin with a digit"
+        yield "a name on Vercel has letters, digits and _, and begins with no digit"
     if len(name) > _LONGEST_NAME:
         yield f"a name on Vercel has at most {_LONGEST_NAME} characters"
     if name in _RESERVED:
         yield "Vercel reserves this name"
-    if prefix := public_prefix(name):
-        yield f"names with {prefix} are built into what browsers are sent, and would publish the secret"
-    if len(name.encode()) + len(value) > _MOST_BYTES:
+    if len(name.encode("utf-8", "surrogatepass")) + len(value) > _MOST_BYTES:
         yield f"name and value have more than {_MOST_BYTES} bytes"
-    if not is_text(value.reveal()):
-        yield "its value is not UTF-8 text"
-    elif b"\0" in value.reveal():
-        yield "its value has a NUL, which no environment variable can have"
+    yield from unfit_anywhere(name, value)

@@ -11,6 +11,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from ciplug.conformance import PlatformContract
+from ciplug.conformance.rules import BrokenRuleError, numbers
 from tests.fakes import broken_shelves
 from tests.fakes.shelf import Shelf, ShelfBench
 
@@ -24,7 +25,6 @@ VALUE = "test_a_value_arrives_byte_for_byte_or_is_refused_beforehand"
 READ = "test_reading_gives_every_variable_once_and_changes_nothing"
 FAULT = "test_whichever_request_fails_the_next_run_finishes_and_nothing_foreign_is_touched"
 UNREADABLE = "test_reading_what_cannot_be_read_is_an_error"
-FORM = "test_an_answer_in_another_form_is_an_error"
 REDEPLOY = "test_a_redeploy_ends_ready_or_failed_and_changes_no_variable"
 BROKEN = {
     "LosesAResult": (BATCH, "no result for"),
@@ -34,6 +34,14 @@ BROKEN = {
     "ReadsOtherValues": (READ, "is read with another value"),
     "OverwritesForeign": (BATCH, "foreign variables were changed|not the value that should be there"),
     "PutsBackWhatItHadRead": ("test_what_somebody_makes_meanwhile_stays", "not there: MADE_MEANWHILE"),
+    "TakesAwayWhatItHasNotRead": (
+        "test_what_somebody_makes_between_two_requests_stays",
+        "changed or removed: MADE_MEANWHILE",
+    ),
+    "BelievesItsList": (
+        "test_a_list_that_still_has_what_was_deleted_misleads_no_run_for_good",
+        "A is said to be done, and is not",
+    ),
     "DeletesElsewhere": ("test_what_is_gone_already_counts_as_deleted", "variables of another place were changed"),
     "SaysDone": (BATCH, "is said to be done, and is not"),
     "FindsGoneAProblem": ("test_what_is_gone_already_counts_as_deleted", "answered 404"),
@@ -44,7 +52,7 @@ BROKEN = {
     "QuotesTheAnswerInItsCause": (UNREADABLE, "a PlatformError shows a value"),
     "GivesNoHint": (UNREADABLE, "an error has no hint"),
     "RaisesAnotherError": (UNREADABLE, "a UsageError is raised instead of a PlatformError"),
-    "RaisesNoErrorOfOurs": (FORM, "KeyError|TypeError"),
+    "RaisesNoErrorOfOurs": ("test_an_answer_in_another_form_is_an_error", "KeyError|TypeError"),
     "ReadsAFailureAsEmpty": (UNREADABLE, "a reading that fails gives a result"),
     "TakesALostAnswerForARefusal": (f"{FAULT}[lost until the end]", "not the value that should be there: CREATED"),
     "TakesAnyAnswerForSuccess": (f"{FAULT}[400]", "is said to be done, and is not"),
@@ -58,6 +66,16 @@ BROKEN = {
     "ShowsItsToken": (READ, "the repr of the adapter shows"),
     "RedeploysForEver": (REDEPLOY, "a redeploy ends neither ready nor failed"),
     "RedeploysWithChanges": (REDEPLOY, "there, but should not be: DEPLOYED"),
+    "RedeploysInAStateOfItsOwn": (REDEPLOY, "a state that there is not"),
+    "TellsARedeployTwice": (REDEPLOY, "tells twice how it stands"),
+    "IsReadyWhateverItIsTold": (
+        "test_a_deployment_that_does_not_become_ready_is_not_said_to_be",
+        "that has not become ready is said to be",
+    ),
+    "IsReadyUnheard": (
+        "test_a_redeploy_that_meets_a_fault_is_an_error_and_changes_no_variable[500]",
+        "said to be ready, though its requests fail",
+    ),
     "RedeploysOnlyToRaise": ("test_a_target_has_redeploys_or_has_no_such_method", "the adapter True"),
 }
 
@@ -91,7 +109,11 @@ def test_every_broken_adapter_is_put_through_it() -> None:
     assert {each.__name__ for each in Shelf.__subclasses__()} == BROKEN.keys()
 
 
-def test_the_contract_is_not_itself_a_test_of_nothing() -> None:
-    assert not PlatformContract.__name__.startswith("Test")
+def test_a_contract_of_which_nobody_has_said_the_bench_has_none() -> None:
     with pytest.raises(AttributeError, match="bench"):
         _ = PlatformContract.bench
+
+
+def test_a_run_that_does_not_come_to_an_end_is_a_broken_rule() -> None:
+    with pytest.raises(BrokenRuleError, match="more and more requests"):
+        list(numbers("requests"))

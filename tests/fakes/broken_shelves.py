@@ -63,6 +63,27 @@ class PutsBackWhatItHadRead(Shelf):
         return super().apply(batch)
 
 
+class TakesAwayWhatItHasNotRead(Shelf):
+    """As one does that reads first and replaces the whole set in the end."""
+
+    def apply(self, batch: Batch) -> Iterator[Result]:
+        known = {each.name for each in super().read()} | batch.writes.keys()
+        yield from super().apply(batch)
+        for each in super().read():
+            if each.name not in known:
+                self.delete(each.name)
+
+
+class BelievesItsList(Shelf):
+    """What is in the list is replaced, and what is gone at that moment is taken for somebody else's doing."""
+
+    def write(self, name: str, value: str) -> Result:
+        listed = any(each.name == name for each in super().read())
+        if listed and self.requests.request("DELETE", f"/shelves/1/{name}").status == 404:
+            return Result(name=name)
+        return super().write(name, value)
+
+
 class DeletesElsewhere(Shelf):
     def delete(self, name: str) -> Result:
         self.requests.request("DELETE", f"/shelves/2/{'THEIRS' if name.startswith('A') else name}")
@@ -212,16 +233,34 @@ class RedeploysWithChanges(Shelf):
         yield Deployment(state="ready")
 
 
+class RedeploysInAStateOfItsOwn(Shelf):
+    def redeploy(self) -> Iterator[Deployment]:
+        yield Deployment(state="done")
+
+
+class TellsARedeployTwice(Shelf):
+    def redeploy(self) -> Iterator[Deployment]:
+        yield Deployment(state="building")
+        yield from super().redeploy()
+
+
+class IsReadyWhateverItIsTold(Shelf):
+    def deployment(self, word: str) -> Deployment:
+        return Deployment(state="ready", detail=word)
+
+
+class IsReadyUnheard(Shelf):
+    def redeploy(self) -> Iterator[Deployment]:
+        self.requests.request("POST", "/shelves/1/deploys", document={}, repeatable=False)
+        yield Deployment(state="ready")
+
+
 class RedeploysOnlyToRaise(Shelf):
     def redeploy(self) -> Iterator[Deployment]:
         raise PlatformError("there is none", hint="leave it out")
 
 
-def broken(adapter: type[Shelf], *, redeploys: bool = True) -> type[PlatformContract]:
-    bench = type(f"{adapter.__name__}Bench", (ShelfBench,), {"adapter": adapter, "redeploys": redeploys})
-    return type(f"Test{adapter.__name__}", (PlatformContract,), {"bench": bench})
-
-
 for _adapter in Shelf.__subclasses__():
-    _made = broken(_adapter, redeploys=_adapter is not RedeploysOnlyToRaise)
-    globals()[_made.__name__] = _made
+    _differs = {"adapter": _adapter, "redeploys": _adapter is not RedeploysOnlyToRaise}
+    _bench = type(f"{_adapter.__name__}Bench", (ShelfBench,), _differs)
+    globals()[f"Test{_adapter.__name__}"] = type(f"Test{_adapter.__name__}", (PlatformContract,), {"bench": _bench})

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from ciplug.errors import CiplugError
+from ciplug.errors import CiplugError, PlatformError
 from ciplug.standins.render import Render
 from ciplug.values import Batch, Deployment, Endpoint, Secret
 from ciplug_platforms.render import create
@@ -76,7 +76,12 @@ class Bench:
             self.clients.append(connected(endpoint))
             return self.clients[-1]
 
-        return create({"api_url": self.render.api_url} | options, connect, self.clock.sleep)
+        def wait(pause: float) -> None:
+            self.clock.sleep(pause)
+            if self.clock.passed() >= seconds:
+                raise PlatformError("it did not end in time", hint="give it a longer --deadline")
+
+        return create({"api_url": self.render.api_url} | options, connect, wait)
 
     def deploys(self, service: str) -> list[Deploy]:
         """The service's deploys, newest first."""

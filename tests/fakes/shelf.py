@@ -47,7 +47,7 @@ class Shelves(Vendor):
             held[rest[0]] = (json.loads(request.body)["value"], self.clock())
         if request.method == "DELETE" and held.pop(rest[0], None) is None:
             return Answer(status=404, body=b"{}")
-        return Answer(status=200, body=b"{}")
+        return Answer(status=200, body=b'{"status": "live"}' if request.method == "POST" else b"{}")
 
 
 class Shelf:
@@ -97,8 +97,13 @@ class Shelf:
 
     def redeploy(self) -> Iterator[Deployment]:
         yield Deployment(state="building")
-        self.granted(self.requests.request("POST", f"{HERE}/deploys", document={}, repeatable=False))
-        yield Deployment(state="ready")
+        document = self.granted(self.requests.request("POST", f"{HERE}/deploys", document={}, repeatable=False))
+        if not (isinstance(document, dict) and isinstance(document.get("status"), str)):
+            raise PlatformError("Shelf: the answer is in another form", hint="check api_url")
+        yield self.deployment(document["status"])
+
+    def deployment(self, word: str) -> Deployment:
+        return Deployment(state="ready" if word == "live" else "failed", detail=word)
 
     def granted(self, reply: Reply) -> Any:
         if not reply.ok:
@@ -107,7 +112,7 @@ class Shelf:
 
 
 class ShelfBench(Bench):
-    """One shelf of two."""
+    """The first of two shelves; the second one is elsewhere."""
 
     adapter: ClassVar[type[Shelf]] = Shelf
     token = TOKEN

@@ -68,6 +68,12 @@ class Bench:
         self.shown: list[str] = []
         self._clients: list[Client] = []
 
+    def wait(self, seconds: float) -> None:
+        """An adapter's own pause; as in a sync, ``PlatformError`` once there is no time left."""
+        self.clock.waits.append(seconds)
+        if sum(self.clock.waits) >= self.seconds:
+            raise PlatformError("it did not end in time", hint="give it a longer --deadline")
+
     def connect(self, endpoint: Endpoint, *, token: str = TOKEN) -> Requests:
         made = connecting(
             token,
@@ -82,7 +88,7 @@ class Bench:
     def target(self, token: str = TOKEN, **options: str) -> adapter.Vercel:
         chosen = {**({} if "custom_environment" in options else {"target": "production"}), **options}
         whole = {"project": "prj_1", "team": "team_9", "api_url": self.vercel.url, **chosen}
-        made = adapter.create(whole, functools.partial(self.connect, token=token), self.clock.waits.append)
+        made = adapter.create(whole, functools.partial(self.connect, token=token), self.wait)
         assert isinstance(made, adapter.Vercel)
         return made
 

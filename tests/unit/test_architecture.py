@@ -12,8 +12,17 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-PACKAGE = Path(__file__).parents[2] / "ciplug"
-SOURCES = {path.relative_to(PACKAGE).as_posix(): path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py")}
+ROOT = Path(__file__).parents[2]
+
+
+def sources(package: Path, origin: Path) -> dict[str, str]:
+    return {path.relative_to(origin).as_posix(): path.read_text(encoding="utf-8") for path in package.rglob("*.py")}
+
+
+ADAPTERS = sources(ROOT / "platforms" / "ciplug_platforms", ROOT / "platforms")
+SOURCES = sources(ROOT / "ciplug", ROOT / "ciplug") | ADAPTERS
+"""By path: within ciplug, and with ``ciplug_platforms/`` before it for the adapters."""
+
 TREES = {name: ast.parse(source) for name, source in SOURCES.items()}
 
 
@@ -203,6 +212,11 @@ RULES = {
     "a secret is revealed in a few places": Rule(
         calls_method("reveal"),
         (
+            "ciplug_platforms/railway_apply.py",  # what is sent to the platform
+            "ciplug_platforms/railway_rules.py",  # to find references in a value
+            "ciplug_platforms/render_apply.py",  # what is sent to the platform
+            "ciplug_platforms/variable_rules.py",  # to see whether a value is text
+            "ciplug_platforms/vercel_apply.py",  # what is sent to the platform
             "cli/pull.py",  # the .env file
             "inject/files.py",  # the child's variables and files
             "http.py",  # the platform's token, and the proxy's own credential
@@ -387,5 +401,24 @@ def test_a_bare_exemption_is_found(line: str, is_bare: bool) -> None:
     assert bool(bare_exemptions(line)) is is_bare
 
 
+KNOWN_TO_ADAPTERS = {"ciplug", "ciplug.contracts", "ciplug.errors", "ciplug.frozen", "ciplug.values"}
+
+
+def known(tree: ast.AST) -> set[str]:
+    """The modules of ciplug that are imported, by the first part of their names."""
+    return {
+        name for name in imported(tree) if name == "ciplug" or (name.startswith("ciplug.") and name.count(".") == 1)
+    }
+
+
+def test_an_adapter_knows_the_contract_and_nothing_else() -> None:
+    assert {name: extra for name in ADAPTERS if (extra := known(TREES[name]) - KNOWN_TO_ADAPTERS)} == {}
+    assert known(ast.parse("from ciplug import http\nfrom ciplug.vault.kv import x")) == {
+        "ciplug",
+        "ciplug.http",
+        "ciplug.vault",
+    }
+
+
 def test_there_is_something_to_check() -> None:
-    assert {"pipeline.py", "cli/__init__.py", "net/transport.py"} <= set(TREES)
+    assert {"pipeline.py", "cli/__init__.py", "net/transport.py", "ciplug_platforms/vercel_apply.py"} <= set(TREES)

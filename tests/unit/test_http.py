@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import socket
+import threading
+import time
+import traceback
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
 
-from ciplug.errors import PlatformError, UsageError
+from ciplug.conformance import Clock
+from ciplug.errors import PlatformError, UnansweredError, UsageError
 from ciplug.http import MAX_BODY, Client
 from ciplug.net.deadline import Deadline
 from ciplug.net.proxy import ProxySettings
@@ -47,22 +53,9 @@ def server(platform: Platform) -> Iterator[LoopbackServer]:
         yield server
 
 
-class Clock:
-    """Time that passes only by sleeping."""
-
-    def __init__(self) -> None:
-        self.slept: list[float] = []
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-
-    def __call__(self) -> float:
-        return sum(self.slept)
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(0)
 
 
 def client(url: str, clock: Clock, *, seconds: float = 600, proxies: ProxySettings | None = None) -> Client:
@@ -74,7 +67,7 @@ def client(url: str, clock: Clock, *, seconds: float = 600, proxies: ProxySettin
         Secret(TOKEN),
         deadline=Deadline(seconds, clock=clock),
         proxies=proxies or ProxySettings(),
-        sleep=clock.sleep,
+        sleep=clock.wait,
         wall_clock=lambda: NOW + clock(),
     )
 
@@ -103,13 +96,146 @@ def test_a_request_is_sent_as_it_is_said(server: LoopbackServer, platform: Platf
 def test_an_answer_that_will_not_change_comes_back_at_once(
     server: LoopbackServer, platform: Platform, clock: Clock
 ) -> None:
-    for status in (301, 400, 401, 403, 404, 409, 422):
-        platform.answers = [Answer(status=status, body=b"not json", headers={"Location": "/elsewhere"})]
+    for status in (400, 401, 403, 404, 409, 422):
+        platform.answers = [Answer(status=status, body=b"not json")]
         with client(server.url, clock) as made:
             reply = made.request("GET", "/")
         assert (reply.status, reply.ok, reply.document) == (status, False, None)
-    assert len(platform.asked) == 7
-    assert clock.slept == []
+    assert len(platform.asked) == 6
+    assert clock.waits == []
+
+
+def test_a_redirect_is_not_followed_and_says_what_is_wrong(
+    server: LoopbackServer, platform: Platform, clock: Clock
+) -> None:
+    platform.answers = [Answer(status=302, headers={"Location": "https://elsewhere.invalid/"})]
+    with client(server.url, clock) as made:
+        error = refused(made)
+    assert "302" in str(error)
+    assert "api_url" in error.hint
+    assert len(platform.asked) == 1
+
+
+@pytest.mark.parametrize("token", ["", "t0p s3cr3t-t0k3n", f"{TOKEN}\n", "tökén", "\x7f", "a\r\nX-Evil: 1"])
+def test_a_token_that_no_header_can_hold_is_refused_before_any_request(
+    server: LoopbackServer, platform: Platform, clock: Clock, token: str
+) -> None:
+    with pytest.raises(PlatformError, match="token is empty, or has characters") as refusal:
+        Client(
+            Endpoint(label="Vercel", base=server.url),
+            Secret(token),
+            deadline=Deadline(600, clock=clock),
+            proxies=ProxySettings(),
+        )
+    assert "line end" in refusal.value.hint
+    assert platform.asked == []
+    assert_no_leak("".join(traceback.format_exception(refusal.value)), [token] if len(token) > 3 else [])
+
+
+def test_json_that_is_nested_beyond_reason_is_none(server: LoopbackServer, platform: Platform, clock: Clock) -> None:
+    platform.answers = [Answer(status=200, body=b"[" * 200_000)]
+    with client(server.url, clock) as made, pytest.raises(UnansweredError, match="no JSON"):
+        made.request("GET", "/")
+
+
+def test_a_reset_that_no_clock_knows_is_no_reset(server: LoopbackServer, platform: Platform, clock: Clock) -> None:
+    far = b'{"reset": 1' + b"0" * 400 + b"}"
+    platform.answers = [Answer(status=429, body=far), Answer(status=200, body=b"1")]
+    reset_to_float = Endpoint(label="Vercel", base=server.url, reset=lambda document: float(document["reset"]))
+    with Client(
+        reset_to_float,
+        Secret(TOKEN),
+        deadline=Deadline(600, clock=clock),
+        proxies=ProxySettings(),
+        sleep=clock.wait,
+        wall_clock=clock,
+    ) as made:
+        assert made.request("GET", "/").document == 1
+    assert sum(clock.waits) < 5
+
+
+def test_the_same_failure_is_told_of_once_in_a_while(server: LoopbackServer, platform: Platform, clock: Clock) -> None:
+    told: list[str] = []
+    platform.answers = [Answer(status=503)]
+    with (
+        Client(
+            Endpoint(label="Vercel", base=server.url),
+            Secret(TOKEN),
+            deadline=Deadline(70, clock=clock),
+            proxies=ProxySettings(),
+            sleep=clock.wait,
+            notify=told.append,
+            wall_clock=clock,
+        ) as made,
+        pytest.raises(UnansweredError),
+    ):
+        made.request("GET", "/")
+    assert len(platform.asked) > 20
+    assert 2 <= len(told) <= 4
+    assert all("answered 503; trying again for up to" in line for line in told)
+
+
+def test_nothing_is_asked_once_the_time_is_up(server: LoopbackServer, platform: Platform, clock: Clock) -> None:
+    with client(server.url, clock, seconds=5) as made:
+        clock.wait(6)
+        with pytest.raises(PlatformError, match="there is no time left"):
+            made.request("GET", "/")
+        interrupted = Deadline(600, clock=clock)
+        interrupted.cancel()
+        made._deadline = interrupted
+        with pytest.raises(PlatformError, match="interrupted"):
+            made.request("GET", "/")
+    assert platform.asked == []
+
+
+def test_an_answer_that_trickles_ends_with_the_deadline(clock: Clock) -> None:
+    """One byte at a time, of which each comes in time."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        ended = threading.Event()
+
+        def trickle() -> None:
+            connection, _ = listener.accept()
+            with connection, suppress(OSError):
+                connection.recv(65536)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+                while not ended.wait(0.02):
+                    connection.sendall(b" ")
+
+        thread = threading.Thread(target=trickle)
+        thread.start()
+        began = time.monotonic()
+        with (
+            Client(
+                Endpoint(label="Vercel", base=f"http://127.0.0.1:{listener.getsockname()[1]}"),
+                Secret(TOKEN),
+                deadline=Deadline(0.5),
+                proxies=ProxySettings(),
+            ) as made,
+            pytest.raises(UnansweredError, match="did not end in time"),
+        ):
+            made.request("GET", "/", repeatable=False)
+        ended.set()
+        thread.join()
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize("spoilt", [DROP, 500, 502])
+def test_what_may_have_been_done_all_the_same_is_an_error_of_its_own(
+    server: LoopbackServer, platform: Platform, clock: Clock, spoilt: int
+) -> None:
+    platform.answers = [Answer(status=spoilt)]
+    with client(server.url, clock, seconds=3) as made, pytest.raises(UnansweredError) as lost:
+        made.request("POST", "/", document=[])
+    assert lost.value.exit_code == 9
+
+
+def test_what_was_refused_for_its_number_was_certainly_not_done(
+    server: LoopbackServer, platform: Platform, clock: Clock
+) -> None:
+    platform.answers = [Answer(status=429)]
+    with client(server.url, clock, seconds=3) as made, pytest.raises(PlatformError) as limited:
+        made.request("POST", "/", document=[])
+    assert not isinstance(limited.value, UnansweredError)
 
 
 WAITS: Sequence[tuple[dict[str, str], bytes, float]] = [
@@ -130,7 +256,7 @@ def test_a_rate_limit_delays_and_loses_nothing(
     platform.answers = [Answer(status=429, headers=headers, body=body), Answer(status=200, body=b'"done"')]
     with client(server.url, clock) as made:
         assert made.request("POST", "/", document=[], repeatable=False).document == "done"
-    assert seconds <= sum(clock.slept) <= seconds + 1
+    assert seconds <= sum(clock.waits) <= seconds + 1
     assert len(platform.asked) == 2
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ciplug.contracts import Requests
     from ciplug.http import Client
     from ciplug.standins.loopback import Request
-    from ciplug.sync.engine import Outcome
+    from ciplug.sync.results import Outcome
     from ciplug.values import Reply
 
 START = 1_800_000_000.0
@@ -152,7 +152,7 @@ def read(target: Any) -> dict[str, Variable]:
     [
         ({}, ["option project is missing", "option environment is missing"]),
         ({"project": "prj"}, ["option environment is missing"]),
-        (WEB | {"colour": "red"}, ["option colour is unknown; allowed are project, environment, service"]),
+        (WEB | {"colour": "red"}, ["option colour is unknown; there are project, environment, service"]),
         (WEB | {"project": 7}, ["option project has to be an id"]),
         (WEB | {"environment": ""}, ["option environment has to be an id"]),
         (WEB | {"service": ""}, ["option service has to be an id"]),
@@ -175,13 +175,10 @@ def test_options_that_are_wrong_are_all_named_at_once(world: World, options: Any
 
 
 def test_without_api_url_it_is_railway_s_own() -> None:
-    asked: list[tuple[str, str]] = []
-
-    def connect(label: str, base: str, **_: Any) -> Any:
-        asked.append((label, base))
-
+    asked: list[Endpoint] = []
+    connect: Any = asked.append
     create(WEB, connect, lambda _: None)
-    assert asked == [("Railway", "https://backboard.railway.com")]
+    assert asked == [Endpoint(label="Railway", base="https://backboard.railway.com")]
 
 
 def test_a_place_is_its_ids(world: World) -> None:
@@ -249,9 +246,9 @@ def test_each_kind_of_token_goes_where_it_belongs(world: World, kind: str) -> No
 @pytest.mark.parametrize(
     ("name", "value", "why"),
     [
-        ("RAILWAY_RUN_UID", "hunter22", "platform's own"),
-        ("RAILWAY_TOKEN", "hunter22", "platform's own"),
-        ("1ST", "hunter22", "starts with no digit"),
+        ("RAILWAY_RUN_UID", "hunter22", "Railway's own"),
+        ("RAILWAY_TOKEN", "hunter22", "Railway's own"),
+        ("1ST", "hunter22", "begins with no digit"),
         ("A-B", "hunter22", "letters, digits and _"),
         ("", "hunter22", "letters, digits and _"),
         ("NEXT_PUBLIC_KEY", "hunter22", "NEXT_PUBLIC_"),
@@ -264,7 +261,7 @@ def test_each_kind_of_token_goes_where_it_belongs(world: World, kind: str) -> No
         ("A", b"hunter22\xff", "not UTF-8 text"),
         ("A", "hunter22\0", "NUL"),
         ("A", "hunter22${{B}}", "references = true"),
-        ("A", "hunter22" * 16384, "131071 bytes"),
+        ("A", "hunter22" * 16384, "131072 at most"),
     ],
 )
 def test_what_cannot_be_there_is_said_by_name_before_any_request(
@@ -690,7 +687,7 @@ def page(variables: object, nodes: list[Any], **info: Any) -> dict[str, Any]:
     ],
 )
 def test_an_answer_that_is_not_railway_s_is_an_error_that_quotes_nothing(world: World, document: object) -> None:
-    with pytest.raises(PlatformError, match="not as its API describes") as caught:
+    with pytest.raises(PlatformError, match="not what its API describes") as caught:
         answered(world, document).read()
     assert caught.value.__cause__ is None
     assert_no_leak(f"{caught.value!r} {caught.value.hint}", ["hunter22"])

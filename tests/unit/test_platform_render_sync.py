@@ -70,11 +70,11 @@ def test_what_is_unchanged_is_only_read(bench: Bench, render: Render, count: int
     assert requests(bench, lambda: synced(target, keeper, values)) == [LIST] * reads
 
 
-def test_a_group_is_read_twice_and_has_a_request_for_each_change(bench: Bench, render: Render) -> None:
+def test_a_group_has_a_request_for_each_change_and_its_deletes_are_read_back(bench: Bench, render: Render) -> None:
     old, new = (dict.fromkeys(names, OURS) for names in (["A", "B"], ["C", "D", "E"]))
     target, keeper = owned(bench, old, env_group=render.add_group("shared", variables={"THEIRS": THEIRS}))
     asked = requests(bench, lambda: synced(target, keeper, new, prune=True))
-    assert asked == [GROUP] * 2 + [SET_ONE] * 3 + [DELETE_ONE] * 2
+    assert asked == [GROUP] * 2 + [SET_ONE] * 3 + [DELETE_ONE] * 2 + [GROUP]
     assert requests(bench, lambda: synced(target, keeper, new, prune=True)) == [GROUP]
 
 
@@ -98,7 +98,7 @@ def test_a_replacement_shows_all_that_it_wrote(bench: Bench, render: Render) -> 
     assert list(target.apply(batch(target, {"A": NEWER, "B": OURS}, "OLD"))) == [
         Result(name="A", seen=Variable(name="A", value=Secret(NEWER))),
         Result(name="B", seen=Variable(name="B", value=Secret(OURS))),
-        Result(name="OLD"),
+        Result(name="OLD", gone=True),
     ]
 
 
@@ -142,7 +142,7 @@ NO_ANSWERS = [
     '{"key": ["A"], "value": "x"}',
     "",
 ]
-"""Bodies of a 200 that do not show what was written, of any kind of owner."""
+"""Bodies of a 200 that do not show what was written, of any kind of resource."""
 
 
 @pytest.mark.parametrize("body", NO_ANSWERS)
@@ -178,6 +178,20 @@ def test_a_part_of_the_set_confirms_what_it_shows(bench: Bench, render: Render) 
         target = bench.target(service=service, api_url=server.url)
         shown = {each.name: each.seen is not None for each in target.apply(batch(target, {"A": OURS, "B": OURS}))}
     assert shown == {"A": True, "B": False}
+
+
+def test_a_part_of_the_set_does_not_show_that_what_it_leaves_out_is_gone(bench: Bench, render: Render) -> None:
+    service = render.add_service("shop", variables={"A": OURS, "B": OURS, "OLD": OURS})
+
+    def in_part(request: Request) -> Answer:
+        answer = render.handle(request)
+        if request.method == "GET":
+            return answer
+        return Answer(status=200, body=json.dumps(json.loads(answer.body)[:1]).encode())
+
+    with LoopbackServer(in_part) as server:
+        target = bench.target(service=service, api_url=server.url)
+        assert list(target.apply(batch(target, {}, "OLD"))) == [Result(name="OLD")]
 
 
 def test_a_single_change_shows_what_it_wrote(bench: Bench, render: Render) -> None:

@@ -45,7 +45,7 @@ def bench() -> Iterator[Bench]:
         ({"type": "secret"}, "option type has to be one of sensitive, encrypted, plain"),
         ({"target": "development", "type": "sensitive"}, "option type cannot be sensitive with target development"),
         ({"api_url": 1}, "option api_url has to be an address"),
-        ({"projects": "prj_1"}, "option projects is unknown (there are project, team, "),
+        ({"projects": "prj_1"}, "option projects is unknown; there are project, team, "),
     ],
 )
 def test_an_option_that_does_not_fit_is_named_with_what_is_allowed(
@@ -188,7 +188,7 @@ def test_a_misfit_says_why(bench: Bench) -> None:
 )
 def test_a_list_in_no_form_that_is_known_is_an_error(bench: Bench, body: bytes) -> None:
     bench.vercel.fail_next(200, body=body)
-    assert "not in the form" in str(refused(bench, bench.target().read))
+    assert "not what its API describes" in str(refused(bench, bench.target().read))
 
 
 def test_paging_that_does_not_advance_ends(bench: Bench) -> None:
@@ -205,6 +205,48 @@ def test_of_two_with_one_name_the_newer_one_counts(bench: Bench) -> None:
     for envs in (pair, pair[::-1]):
         bench.vercel.fail_next(200, body=json.dumps({"envs": envs}).encode())
         assert [each.id for each in bench.target().read()] == ["new"]
+
+
+USABLE: Final[dict[str, object]] = {"key": "A", "id": "1", "type": "plain", "target": ["production"], "value": "x"}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"key": 1},
+        {"key": ""},
+        {"key": None},
+        {"key": f"A\x1b[2J{SECRET}"},
+        {"key": "A\ud800"},
+        {"id": None},
+        {"id": ""},
+        {"id": 7},
+        {"id": f"../{SECRET}"},
+        {"target": 5},
+        {"target": ["production", f"\n{SECRET}"]},
+        {"target": ["production", None]},
+        {"customEnvironmentIds": {SECRET: 1}},
+        {"customEnvironmentIds": [["env_qa"]]},
+    ],
+)
+def test_an_item_that_cannot_be_used_is_a_malformed_answer_that_is_not_quoted(
+    bench: Bench, changed: dict[str, object]
+) -> None:
+    bench.vercel.fail_next(200, body=json.dumps({"envs": [USABLE | changed]}).encode())
+    assert "not what its API describes" in str(refused(bench, bench.target().read))
+
+
+@pytest.mark.parametrize("pagination", [3, [], {"next": {"a": 1}}, {"next": f"&{SECRET}"}])
+def test_paging_in_no_form_that_is_known_is_an_error(bench: Bench, pagination: object) -> None:
+    bench.vercel.fail_next(200, body=json.dumps({"envs": [USABLE], "pagination": pagination}).encode())
+    assert "not what its API describes" in str(refused(bench, bench.target().read))
+
+
+@pytest.mark.parametrize("odd", [10**400, "not a moment", True, None, [1]])
+def test_a_moment_that_is_none_is_left_out(bench: Bench, odd: object) -> None:
+    bench.vercel.fail_next(200, body=json.dumps({"envs": [USABLE | {"updatedAt": odd, "createdAt": odd}]}).encode())
+    (found,) = bench.target().read()
+    assert (found.name, found.stamp) == ("A", "")
 
 
 def test_a_value_that_is_not_said_to_be_in_clear_is_none(bench: Bench) -> None:
@@ -436,6 +478,10 @@ def test_a_bad_request_that_names_its_variables_is_not_waited_for(bench: Bench) 
             {"A": "", "B": "the name is not allowed (INVALID_KEY)"},
         ),
         (
+            {"created": [{"key": ["A"]}, {"key": "A"}], "failed": []},
+            {"A": "", "B": "Vercel's answer does not say what became of it"},
+        ),
+        (
             {"created": [{"key": "A"}], "failed": [SECRET]},
             {"A": "", "B": "Vercel refused some variables without their names, perhaps this one (NO_CODE)"},
         ),
@@ -513,8 +559,19 @@ def test_a_lost_answer_is_asked_for_again_and_all_is_done_once(bench: Bench, fau
     order()
     assert next(results) == Result(name="A")
     order()
-    assert list(results) == [Result(name="B")]
+    [deleted] = results
+    # An answer to the repetition cannot name what the first request has deleted.
+    assert deleted == Result(name="B", gone=fault == "fail")
     assert bench.stored() == {("A", ("production",)): ("sensitive", SECRET)}
+
+
+def test_a_delete_that_the_answer_does_not_confirm_is_not_believed(bench: Bench) -> None:
+    bench.vercel.add_variable("shop", "B", SECRET, type="sensitive")
+    target = bench.target()
+    results = target.apply(bench.batch(target, {}, deletes=["B"]))
+    bench.vercel.fail_next(200, body=b'{"deleted": 0, "ids": []}')
+    assert list(results) == [Result(name="B")]
+    assert [each.name for each in target.read()] == ["B"]
 
 
 def test_answers_lost_until_the_end_are_an_error_and_the_next_run_converges(bench: Bench) -> None:
@@ -652,8 +709,6 @@ def test_the_total_counts_what_is_held_and_stays(bench: Bench) -> None:
 
 def test_nothing_that_an_adapter_raises_is_outside_the_tree(bench: Bench) -> None:
     target = bench.target()
-    bench.vercel.fail_next(200, body=b'{"envs": [{"key": 1, "id": null, "target": 5}], "pagination": 3}')
-    assert target.read() == ()
     bench.vercel.fail_next(400, body=b'{"error": "s3cret-value-one"}')
     error = refused(bench, target.read)
     assert isinstance(error, CiplugError)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
@@ -12,6 +13,7 @@ from tests.fakes.vercel_bench import SECRET, Bench, opened, refused
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ciplug.values import Deployment
     from ciplug_platforms import vercel as adapter
 
 
@@ -96,13 +98,59 @@ def test_there_is_a_redeploy_where_deployments_use_the_variables(
     assert isinstance(bench.target(**options), Redeploys) is deployed
 
 
-def test_a_deployment_that_is_never_ready_ends_after_an_hour(bench: Bench) -> None:
+def test_a_deployment_that_is_never_ready_is_followed_as_long_as_there_is_time(bench: Bench) -> None:
     bench.vercel.add_deployment("shop")
     bench.vercel.build(queued=0, building=100_000)
-    bench.seconds = 100_000
-    error = refused(bench, lambda: list(bench.deployed().redeploy()))
-    assert "not ready after 3600 s" in str(error)
-    assert "https://shop-" in error.hint
+    bench.seconds = 9000
+    assert "did not end in time" in str(refused(bench, lambda: list(bench.deployed().redeploy())))
+    assert sum(bench.clock.waits) == 9000
+
+
+STARTED: Final[dict[str, object]] = {"id": "dpl_1", "readyState": "READY", "url": "shop-1.vercel.app"}
+LAST: Final[dict[str, object]] = {"uid": "dpl_0", "name": "shop"}
+
+
+def answered(bench: Bench, last: dict[str, object], started: dict[str, object]) -> Iterator[Deployment]:
+    """A redeploy of `last`, whose start is answered with `started`."""
+    for document in ({"deployments": [last]}, started):
+        bench.vercel.fail_next(200, body=json.dumps(document).encode())
+    return bench.deployed().redeploy()
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({}, ("ready", "READY", "https://shop-1.vercel.app")),
+        ({"readyState": "SOME_NEW_STEP"}, ("building", "SOME_NEW_STEP", "https://shop-1.vercel.app")),
+        ({"readyState": f"<{SECRET}>"}, ("building", "", "https://shop-1.vercel.app")),
+        ({"readyState": ["READY"]}, ("building", "", "https://shop-1.vercel.app")),
+        ({"url": f"javascript:{SECRET}"}, ("ready", "READY", "")),
+        ({"url": f"user:{SECRET}@host"}, ("ready", "READY", "")),
+        ({"url": "host\x1b[31m"}, ("ready", "READY", "")),
+        ({"url": None}, ("ready", "READY", "")),
+    ],
+)
+def test_a_state_that_is_not_known_is_a_step_and_what_does_not_fit_is_left_out(
+    bench: Bench, changed: dict[str, object], expected: tuple[str, str, str]
+) -> None:
+    seen = next(answered(bench, LAST, STARTED | changed))
+    bench.shown.append(repr(seen))
+    assert (seen.state, seen.detail, seen.address) == expected
+
+
+@pytest.mark.parametrize("changed", [{"uid": f"../{SECRET}"}, {"uid": None}, {"name": 7}, {"name": f"a\n{SECRET}"}])
+def test_a_deployment_to_repeat_that_cannot_be_used_is_a_malformed_answer(
+    bench: Bench, changed: dict[str, object]
+) -> None:
+    steps = answered(bench, LAST | changed, STARTED)
+    assert "not what its API describes" in str(refused(bench, lambda: next(steps)))
+    assert not any(each.startswith("POST") for each in bench.asked())
+
+
+@pytest.mark.parametrize("found", [None, "", 7, f"../{SECRET}"])
+def test_a_deployment_without_a_usable_id_is_a_malformed_answer(bench: Bench, found: object) -> None:
+    steps = answered(bench, LAST, STARTED | {"id": found})
+    assert "not what its API describes" in str(refused(bench, lambda: next(steps)))
 
 
 def test_a_redeploy_whose_answer_is_lost_is_not_started_twice(bench: Bench) -> None:

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ciplug.conformance import Clock
 from ciplug.standins.loopback import DROP, HANG
 from ciplug.standins.railway import Operated, Railway
 from ciplug.standins.railway.document import parsed
@@ -63,13 +64,6 @@ def schema() -> graphql.GraphQLSchema:
 
 
 @dataclass
-class Clock:
-    now: float = START
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @dataclass
 class World:
     """A running Railway, and a client with an account's token that checks all that passes."""
@@ -121,7 +115,7 @@ class World:
 
 @pytest.fixture
 def world(schema: graphql.GraphQLSchema) -> Iterator[World]:
-    clock = Clock()
+    clock = Clock(START)
     with Railway(clock=clock, page=3) as railway:
         railway.add_environment("env", project="prj", services={"svc": "web", "svc-2": "worker"})
         railway.add_environment("other", project="prj-2", services={"svc-9": "web"}, workspace="stranger")
@@ -456,7 +450,7 @@ def test_a_deployment_takes_its_time_and_replaces_the_last(world: World) -> None
 
 
 def test_requests_are_counted_by_the_hour(schema: graphql.GraphQLSchema) -> None:
-    clock = Clock()
+    clock = Clock(START)
     with Railway(clock=clock, per_hour=2) as railway:
         world = World(railway, clock, schema, {"Authorization": f"Bearer {railway.account_token()}"})
         answers = [world.post({"query": TOKEN}) for _ in range(3)]
@@ -470,7 +464,7 @@ def test_requests_are_counted_by_the_hour(schema: graphql.GraphQLSchema) -> None
 
 
 def test_requests_are_counted_by_the_second(schema: graphql.GraphQLSchema) -> None:
-    clock = Clock()
+    clock = Clock(START)
     with Railway(clock=clock, per_second=1) as railway:
         world = World(railway, clock, schema, {"Authorization": f"Bearer {railway.account_token()}"})
         answers = [world.post({"query": TOKEN}) for _ in range(2)]

@@ -16,6 +16,7 @@ from openapi_core.exceptions import OpenAPIError
 from openapi_core.templating.responses.exceptions import ResponseNotFound
 from openapi_core.testing import MockRequest, MockResponse
 
+from ciplug.conformance import Clock
 from ciplug.standins.loopback import DROP, HANG
 from ciplug.standins.render import Change, Render
 from ciplug.standins.vendor import Asked
@@ -30,13 +31,6 @@ if TYPE_CHECKING:
 MINUTE = 1_699_999_980.0  # a minute of the clock begins here
 FAR = 10**9  # more than any limit
 ERROR = {"type": "object", "required": ["id", "message"], "additionalProperties": {"type": "string"}}
-
-
-class Clock:
-    now = MINUTE
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class Client:
@@ -99,7 +93,7 @@ def assert_answer_is_allowed(answer: httpx.Response) -> None:
 
 @pytest.fixture
 def client() -> Iterator[Client]:
-    clock = Clock()
+    clock = Clock(MINUTE)
     with Render(clock=clock, reads=FAR) as render:
         client = Client(render, clock)
         with client.http:
@@ -363,7 +357,7 @@ def test_an_unknown_route_or_query_does_not_pass_for_a_missing_variable(
 
 
 def test_thirty_writes_and_four_hundred_reads_a_minute_are_the_usual_limits() -> None:
-    clock = Clock()
+    clock = Clock(MINUTE)
     clock.now += 18
     with Render(clock=clock) as render:
         client = Client(render, clock)
@@ -395,7 +389,7 @@ def test_every_token_has_limits_of_its_own(client: Client, render: Render) -> No
 
 
 def test_the_reset_may_be_an_epoch_second_and_stand_alone() -> None:
-    clock = Clock()
+    clock = Clock(MINUTE)
     with Render(clock=clock, reset="epoch", retry_after=False, writes=1) as render, Client(render, clock).http as http:
         path = f"{render.api_url}/services/{render.add_service('shop')}/env-vars"
         answers = [http.put(path, json=[]) for _ in range(2)]

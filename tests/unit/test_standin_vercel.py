@@ -14,6 +14,7 @@ from openapi_core import OpenAPI
 from openapi_core.exceptions import OpenAPIError
 from openapi_core.testing import MockRequest, MockResponse
 
+from ciplug.conformance import Clock
 from ciplug.standins.loopback import DROP, HANG
 from ciplug.standins.vercel import Change, Limit, Vercel
 from ciplug.standins.vercel.routes import UnknownRouteError
@@ -31,15 +32,6 @@ ENV: Final = "/v10/projects/prj_1/env"
 
 UNDECLARED: Final = {401, 404, 429}
 """Statuses that Vercel answers on operations whose specification leaves them out."""
-
-
-class Clock:
-    """Time that passes when a test says so."""
-
-    now = 1_790_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @functools.cache

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ciplug.conformance import MemoryLedger
 from ciplug.errors import PlatformError, SyncError
 from ciplug.sync.engine import carry_out, survey
 from ciplug.sync.ledger import Entry, Ledger, fingerprint
@@ -19,7 +20,7 @@ from tests.leaks import assert_no_leak
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from ciplug.sync.engine import Outcome
+    from ciplug.sync.results import Outcome
     from ciplug.values import Batch
 
 PLACE = "memory 1"
@@ -46,7 +47,7 @@ class Memory:
         self.shows = shows
         self.echoes = echoes
         self.dies_after: int | None = None
-        self.keeper: Keeper | None = None
+        self.keeper: Mortal | None = None
         self.refuses: set[str] = set()
         self.misfits: set[str] = set()
 
@@ -95,36 +96,23 @@ class Memory:
         self.values[name], self.stamps[name] = value, self.writes
 
 
-class Keeper:
-    """The ledger in memory; dead with its process."""
-
-    blind = ""
+class Mortal(MemoryLedger):
+    """Dead with its process: then it stores nothing any more."""
 
     def __init__(self) -> None:
-        self.ledger = Ledger(place=PLACE)
+        super().__init__(Ledger(place=PLACE))
         self.writes = 0
         self.dead = False
 
-    def read(self, place: str) -> Ledger:
-        assert place == PLACE
-        return self.ledger
-
-    def key(self) -> Secret:
-        return Secret("the key of the ledger")
-
     def hold(self, ledger: Ledger) -> None:
         if not self.dead:
-            self.ledger, self.writes = ledger, self.writes + 1
-
-    release = hold
-
-    def renew(self) -> None:
-        """Nobody else is there to be told."""
+            super().hold(ledger)
+            self.writes += 1
 
 
 def sync(
     platform: Memory,
-    keeper: Keeper | NoLedger,
+    keeper: Mortal | NoLedger,
     wanted: Mapping[str, str],
     *,
     prune: bool = False,
@@ -139,7 +127,7 @@ def sync(
 @pytest.mark.parametrize("shows", [True, False])
 @pytest.mark.parametrize("echoes", [True, False])
 def test_what_is_wanted_is_there_and_a_second_run_writes_nothing(shows: bool, echoes: bool) -> None:
-    platform, keeper = Memory(shows=shows, echoes=echoes), Keeper()
+    platform, keeper = Memory(shows=shows, echoes=echoes), Mortal()
     outcome = sync(platform, keeper, {"A": "1", "B": "2"})
     assert [change.name for change in outcome.done] == ["A", "B"]
     assert platform.values == {"A": "1", "B": "2"}
@@ -152,7 +140,7 @@ def test_what_is_wanted_is_there_and_a_second_run_writes_nothing(shows: bool, ec
 
 @pytest.mark.parametrize("shows", [True, False])
 def test_drift_is_repaired(shows: bool) -> None:
-    platform, keeper = Memory(shows=shows), Keeper()
+    platform, keeper = Memory(shows=shows), Mortal()
     sync(platform, keeper, {"A": "1", "B": "2"})
     platform.put("A", "by hand")
     del platform.values["B"]
@@ -162,7 +150,7 @@ def test_drift_is_repaired(shows: bool) -> None:
 
 
 def test_what_is_refused_is_named_and_is_not_owned() -> None:
-    platform, keeper = Memory(), Keeper()
+    platform, keeper = Memory(), Mortal()
     platform.refuses = {"A"}
     outcome = sync(platform, keeper, {"A": "1", "B": "2"})
     assert (dict(outcome.failed), set(keeper.ledger.entries)) == ({"A": "refused"}, {"B"})
@@ -174,7 +162,7 @@ def test_what_is_refused_is_named_and_is_not_owned() -> None:
 
 
 def test_pruning_deletes_what_is_owned_and_nothing_else() -> None:
-    platform, keeper = Memory({"THEIRS": "x"}), Keeper()
+    platform, keeper = Memory({"THEIRS": "x"}), Mortal()
     sync(platform, keeper, {"A": "1", "B": "2"})
     sync(platform, keeper, {"A": "1"})
     assert platform.values == {"THEIRS": "x", "A": "1", "B": "2"}
@@ -184,14 +172,14 @@ def test_pruning_deletes_what_is_owned_and_nothing_else() -> None:
 
 
 def test_what_is_taken_over_as_it_is_is_owned_without_a_write() -> None:
-    platform, keeper = Memory({"A": "1"}), Keeper()
+    platform, keeper = Memory({"A": "1"}), Mortal()
     assert sync(platform, keeper, {"A": "1"}, adopt=frozenset({"A"})).done == ()
     assert platform.writes == 0
     assert set(keeper.ledger.entries) == {"A"}
 
 
 def test_problems_are_found_before_anything_is_written() -> None:
-    platform, keeper = Memory(), Keeper()
+    platform, keeper = Memory(), Mortal()
     found = survey(platform, {"RESERVED": Secret("x"), "A": Secret("1")}, keeper)
     assert list(found.problems) == ["RESERVED: reserved"]
     with pytest.raises(SyncError, match="RESERVED"):
@@ -210,11 +198,11 @@ class Lossy(Memory):
 
 
 def test_a_platform_that_only_says_so_is_found_out() -> None:
-    platform, keeper = Lossy(), Keeper()
+    platform, keeper = Lossy(), Mortal()
     outcome = sync(platform, keeper, {"OTHER": "1", "A": "1"})
     assert dict(outcome.failed) == {"OTHER": "it has another value after it was written"}
     platform = Lossy({"GONE": "x"})
-    outcome = sync(platform, Keeper(), {"GONE": "1"}, adopt=frozenset({"GONE"}))
+    outcome = sync(platform, Mortal(), {"GONE": "1"}, adopt=frozenset({"GONE"}))
     assert dict(outcome.failed) == {"GONE": "it is not there after it was written"}
 
 
@@ -233,21 +221,21 @@ class Silent(Memory):
 
 
 def test_what_was_not_confirmed_is_not_called_done() -> None:
-    platform, keeper = Silent(), Keeper()
+    platform, keeper = Silent(), Mortal()
     outcome = sync(platform, keeper, {"A": "1", "B": "2", "C": "3"})
     assert [change.name for change in outcome.done] == ["A"]
     assert set(outcome.failed) == {"B", "C"}
     platform.fails = True
-    outcome = sync(platform, Keeper(), {"A": "x", "B": "y", "C": "z"}, adopt=frozenset("ABC"))
+    outcome = sync(platform, Mortal(), {"A": "x", "B": "y", "C": "z"}, adopt=frozenset("ABC"))
     assert [str(error) for error in outcome.errors] == ["answered 500"]
     assert (outcome.done, set(outcome.failed)) == ((), {"A", "B", "C"})
 
 
 def test_nothing_secret_is_in_what_is_shown_of_a_sync() -> None:
-    platform, keeper = Memory({"A": "0ld-s3cret"}), Keeper()
+    platform, keeper = Memory({"A": "0ld-s3cret"}), Mortal()
     found = survey(platform, {"A": Secret("n3w-s3cret")}, keeper, adopt=frozenset({"A"}))
     outcome = carry_out(found, platform, keeper, lambda _result: None)
-    assert_no_leak(repr((found, outcome, keeper.ledger)), ["0ld-s3cret", "n3w-s3cret", "the key of the ledger"])
+    assert_no_leak(repr((found, outcome, keeper.ledger)), ["0ld-s3cret", "n3w-s3cret", keeper.key().reveal()])
 
 
 def tables(*, least: int = 0, most: int = 4) -> st.SearchStrategy[dict[str, str]]:
@@ -275,7 +263,7 @@ def test_after_a_death_at_any_call_the_next_run_finishes_and_nothing_foreign_has
     prune: bool,
     dies_after: int,
 ) -> None:
-    platform, keeper = Memory(theirs, shows=shows, echoes=echoes), Keeper()
+    platform, keeper = Memory(theirs, shows=shows, echoes=echoes), Mortal()
     sync(platform, keeper, first)
     for name, value in by_hand.items():
         if name in keeper.ledger.entries:
@@ -300,7 +288,7 @@ def test_after_a_death_at_any_call_the_next_run_finishes_and_nothing_foreign_has
 @st.composite
 def entries(draw: st.DrawFn) -> dict[str, Entry]:
     """What some ledger says of some names: true, outdated, or written by a sync that died in the middle."""
-    keeper = Keeper()
+    keeper = Mortal()
     found = {}
     for name in draw(st.sets(st.sampled_from("ABCD"))):
         value = Secret(draw(st.sampled_from(["1", "2", "3"])))
@@ -333,7 +321,7 @@ def test_from_any_state_and_any_ledger_a_sync_ends_where_it_should(
     prune: bool,
     dies_after: int,
 ) -> None:
-    platform, keeper = Memory(state, shows=shows, echoes=echoes), Keeper()
+    platform, keeper = Memory(state, shows=shows, echoes=echoes), Mortal()
     platform.misfits = misfits & state.keys()
     keeper.ledger = Ledger(place=PLACE, entries=ledger)
     foreign = {name: value for name, value in state.items() if name not in ledger.keys() | (adopt & wanted.keys())}

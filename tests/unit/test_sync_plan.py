@@ -45,13 +45,13 @@ def hidden(stamp: str = "1", **more: object) -> Variable:
 
 
 CASES = {
-    "nothing there": (target({"A": "v"}, {}, {}), "create", "not there"),
+    "nothing there": (target({"A": "v"}, {}, {}), "create", "not there yet"),
     "removed by hand": (target({"A": "v"}, {}, {"A": ("v", "1")}), "create", "removed on the platform"),
-    "as it is to be": (target({"A": "v"}, {"A": readable("v")}, {"A": ("v", "1")}), "keep", "as it is to be"),
+    "as it is to be": (target({"A": "v"}, {"A": readable("v")}, {"A": ("v", "1")}), "keep", "up to date"),
     "changed in the vault": (target({"A": "w"}, {"A": readable("v")}, {"A": ("v", "1")}), "update", "in the vault"),
     "changed by hand": (target({"A": "v"}, {"A": readable("x", "2")}, {"A": ("v", "1")}), "drift", "on the platform"),
     "changed on both sides": (target({"A": "w"}, {"A": readable("x")}, {"A": ("v", "1")}), "update", "in the vault"),
-    "write-only, untouched": (target({"A": "v"}, {"A": hidden()}, {"A": ("v", "1")}), "keep", "as it was written"),
+    "write-only, untouched": (target({"A": "v"}, {"A": hidden()}, {"A": ("v", "1")}), "keep", "up to date"),
     "write-only, new value": (target({"A": "w"}, {"A": hidden()}, {"A": ("v", "1")}), "update", "in the vault"),
     "write-only, touched": (target({"A": "v"}, {"A": hidden("2")}, {"A": ("v", "1")}), "drift", "on the platform"),
     "write-only, without a stamp": (target({"A": "v"}, {"A": hidden("")}, {"A": ("v", "")}), "drift", "platform"),
