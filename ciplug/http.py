@@ -212,7 +212,7 @@ def _parsed(response: httpx.Response, what: str, deadline: Deadline) -> Any:
     body = bytearray()
     for chunk in response.iter_bytes():
         body += chunk
-        if deadline.expired:
+        if deadline.expired and not deadline.cancelled:  # a signal lets the request under way come to its end
             raise UnansweredError(f"{what}: the answer did not end in time", hint="run it again, with more time")
         if len(body) > MAX_BODY:
             raise UnansweredError(f"{what}: the answer is larger than {MAX_BODY} bytes", hint="check api_url")

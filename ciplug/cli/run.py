@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ciplug.cli.options import of_a_job
+from ciplug.cli.options import Seconds, of_a_job
 from ciplug.cli.wiring import open_task, refuse_exposed
 from ciplug.inject.child import GRACE, Child
 from ciplug.inject.environment import child_environment, token_values
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @click.option(
     "--grace",
     metavar="SECONDS",
-    type=click.FloatRange(0, 3600),
+    type=Seconds(0, 3600),
     default=GRACE,
     show_default=True,
     help="Seconds from a forwarded SIGINT, SIGTERM, SIGHUP or SIGQUIT to SIGKILL for all of the command's processes.",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from ciplug.cli.options import Seconds
 from ciplug.cli.sync_run import run
 from ciplug.errors import UsageError
 from ciplug.sync.choice import Choice
@@ -31,7 +32,7 @@ REDEPLOY_DEADLINE: Final = 3600.0
 @click.option(
     "--deadline",
     metavar="SECONDS",
-    type=click.FloatRange(1, 3600),
+    type=Seconds(1, 3600),
     default=DEADLINE,
     show_default=True,
     help="Seconds for all requests to one target's platform, what its rate limits make them wait included.",
@@ -39,7 +40,7 @@ REDEPLOY_DEADLINE: Final = 3600.0
 @click.option(
     "--redeploy-deadline",
     metavar="SECONDS",
-    type=click.FloatRange(1, 6 * 3600),
+    type=Seconds(1, 6 * 3600),
     default=REDEPLOY_DEADLINE,
     show_default=True,
     help="Seconds that a new deployment may take.",

@@ -187,6 +187,17 @@ class World:
         old = self._line(target, key)
         self.project.manifest.write_text(before + head + after.replace(key + old, key + value, 1))
 
+    def kept(self, target: str) -> dict[str, Any]:
+        """What the ledger says of the one place where `target` is."""
+        places = json.loads(str((self.ledger(target) or {}).get("places", "{}")))
+        [found] = places.values() or [{"undeployed": False, "variables": {}}]
+        return found
+
+    def remove_ledger(self, target: str) -> None:
+        """Delete the ledger by hand."""
+        kv, path = self.project.admin.kv, f"app/prod/.ciplug/{target}"
+        kv.delete(self.project.kv_mount, path, [kv.read(self.project.kv_mount, path).version])
+
     def rewrite_ledger(self, target: str, **changes: object) -> None:
         """Change the ledger by hand."""
         self.project.put(f"app/prod/.ciplug/{target}", {**(self.ledger(target) or {}), **changes})
@@ -251,13 +262,11 @@ class World:
         route = f"{self.render.api_url}/services/{self.service}/deploys"
         httpx.post(route, json={}, headers={"Authorization": f"Bearer {self.render.token}"}).raise_for_status()
 
-    def let_in(self, target: str, *, ledger: bool = True) -> None:
-        """The vault's role for a sync of `target`, with the right to its ledger or without."""
+    def let_in(self, target: str, *, ledger: bool = True, also: tuple[str, ...] = ()) -> None:
+        """The vault's role for a sync of `target`, with the right to its ledger or without; it reads `also` these."""
         project = self.project
-        rules = [
-            f'path "{project.kv_mount}/data/{path}" {{ capabilities = ["read"] }}'
-            for path in ("app/prod/*", "common/*")
-        ]
+        readable = [f"{project.kv_mount}/data/{path}" for path in ("app/prod/*", "common/*")]
+        rules = [f'path "{path}" {{ capabilities = ["read"] }}' for path in (*readable, *also)]
         kept = f"{project.kv_mount}/data/app/prod/.ciplug"
         if ledger:
             rules += [
@@ -346,11 +355,11 @@ class Sync:
 
 _THIRD_PARTY: Final = """
 from ciplug.errors import PlatformError
-from ciplug.values import Deployment, Result, Variable
+from ciplug.values import Deployment, Endpoint, Result, Variable
 
 
 def create(options, connect, wait):
-    return Other(connect("Other", "https://other.invalid"))
+    return Other(connect(Endpoint(label="Other", base="https://other.invalid")))
 
 
 class Other:
@@ -363,7 +372,7 @@ class Other:
     def read(self):
         return [Variable(name=name, value=value) for name, value in self.held.items()]
 
-    def value(self, variable):
+    def read_value(self, variable):
         return variable.value
 
     def problems(self, wanted, held):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.sync_world import OWN, TARGETS, Sync, third_party
+from tests.e2e.outside import PATIENCE, started
+from tests.e2e.sync_world import OWN, TARGETS, Gate, Sync, third_party
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import MakesJobEnv, RunsCiplug
@@ -39,7 +41,11 @@ def test_a_dry_run_shows_names_and_reasons_and_touches_nothing(world: World, syn
     for target, place in (("web", "vercel prj_shop production"), ("api", "railway p-1"), ("jobs", "render srv-")):
         assert f"{target} ({place}" in done.out
     assert (
-        len(re.findall(r"^  \+ create   (?:DATABASE_URL     |STRIPE_SECRET_KEY)  not there$", done.out, re.MULTILINE))
+        len(
+            re.findall(
+                r"^  \+ create   (?:DATABASE_URL     |STRIPE_SECRET_KEY)  not there yet$", done.out, re.MULTILINE
+            )
+        )
         == 6
     )
     assert done.out.endswith("6 to create\n")
@@ -66,7 +72,7 @@ def test_check_counts_what_only_prune_would_delete(world: World, sync: Sync) -> 
     world.listed("api", "DATABASE_URL")
     done = sync("--check", status=20)
     assert "needs --prune" in done.out
-    assert "have it: api. " in done.last
+    assert "the vault: api. " in done.last
 
 
 REPAIRED = {
@@ -90,11 +96,11 @@ def test_what_differs_is_brought_back_and_nothing_else(world: World, sync: Sync,
         world.remove(target, "DATABASE_URL")
     before = world.stored
     checked = sync(target, "--check", status=20)
-    assert checked.last.startswith(f"ciplug: error: findings: not as the manifest and the vault have it: {target}. ")
+    assert checked.last.startswith(f"ciplug: error: findings: not in sync with the vault: {target}. ")
     assert world.stored == before
     done = sync(target, "--yes")
     assert REPAIRED[what] in done.out
-    assert "= 1 as it is to be" in done.out
+    assert "= 1 up to date" in done.out
     assert f"{target}: 1 done" in done.err
     assert world.stored[target] == wanted
 
@@ -162,7 +168,7 @@ def test_what_one_platform_would_not_take_stops_all_of_them_before_the_first_wri
         assert f"ciplug: {words}" in done.err
     assert done.last.startswith("ciplug: error: sync: 4 problems, listed above")
     assert not any(world.stored.values())
-    assert "cannot be: TEMPLATE" in done.out
+    assert "refused: TEMPLATE" in done.out
 
 
 def test_wrong_options_of_all_targets_are_told_before_any_login(world: World, sync: Sync) -> None:
@@ -171,15 +177,18 @@ def test_wrong_options_of_all_targets_are_told_before_any_login(world: World, sy
     world.option("jobs", "api_url", '"http://render.example"')
     mark = world.project.bao.mark()
     done = sync("--yes", status=2)
-    for words in ("targets.web: Vercel: option target", "targets.api: railway: option token_kind", "targets.jobs: "):
+    for words in ("targets.web: Vercel: option target", "targets.api: Railway: option token_kind", "targets.jobs: "):
         assert words in done.err
     assert "3 problems" in done.last
     assert (world.project.logins_since(mark), world.asked) == (0, dict.fromkeys(TARGETS, 0))
 
 
-@pytest.mark.parametrize("args", [("--dry-run",), ("--check",), ()], ids=["dry run", "check", "nobody to ask"])
-def test_only_a_yes_writes(world: World, sync: Sync, args: tuple[str, ...]) -> None:
-    done = sync(*args, status={"--dry-run": 0, "--check": 20}.get("".join(args), 2))
+ONLY_LOOKING = {("--dry-run", "--yes"): 0, ("--check", "--yes", "--prune"): 20, (): 2}
+
+
+@pytest.mark.parametrize("args", ONLY_LOOKING, ids=["dry run", "check", "nobody to ask"])
+def test_only_a_yes_and_no_wish_to_look_writes(world: World, sync: Sync, args: tuple[str, ...]) -> None:
+    done = sync(*args, status=ONLY_LOOKING[args])
     assert not any(world.stored.values())
     if not args:
         assert "nothing was written: changes want --yes" in done.last
@@ -189,6 +198,7 @@ def test_only_a_yes_writes(world: World, sync: Sync, args: tuple[str, ...]) -> N
 @pytest.mark.parametrize(
     ("args", "words"),
     [
+        (("--check", "--dry-run"), "two ways to look"),
         (("webb",), 'has no target "webb"'),
         (("web", "nowhere", "--yes"), "nowhere"),
         (("--deadline", "0"), "--deadline"),
@@ -220,13 +230,13 @@ def test_programs_get_one_document(world: World, sync: Sync) -> None:
     assert list(shown) == list(TARGETS)
     assert shown["web"]["platform"] == "vercel"
     assert shown["web"]["place"] == "vercel prj_shop production"
-    assert shown["web"]["changes"][0] == {"kind": "create", "name": "DATABASE_URL", "reason": "not there", "needs": ""}
+    create = {"kind": "create", "name": "DATABASE_URL", "reason": "not there yet", "needs": "", "outcome": ""}
+    assert shown["web"]["changes"][0] == create
     assert shown["api"]["changes"][0]["needs"] == "--adopt DATABASE_URL"
-    assert "done" not in shown["web"]
-    done = sync("--yes", "--format", "json", status=10)
-    assert done.targets["web"]["done"] == ["DATABASE_URL", "STRIPE_SECRET_KEY"]
-    assert done.targets["api"]["done"] == ["STRIPE_SECRET_KEY"]
-    assert (done.targets["jobs"]["failed"], done.targets["jobs"]["errors"]) == ({}, [])
+    done = sync("--yes", "--format", "json", status=10).targets
+    assert [change["outcome"] for change in done["web"]["changes"]] == ["done", "done"]
+    assert [change["outcome"] for change in done["api"]["changes"]] == ["", "done"]
+    assert (done["jobs"]["problems"], done["jobs"]["errors"], done["jobs"]["deployment"]) == ([], [], None)
 
 
 def test_the_document_comes_whatever_ends_the_sync(world: World, sync: Sync) -> None:
@@ -234,7 +244,7 @@ def test_the_document_comes_whatever_ends_the_sync(world: World, sync: Sync) -> 
     shown = sync("--yes", "--format", "json", status=10).targets
     assert [error["cause"] for error in shown["jobs"]["errors"]] == ["platform"]
     assert shown["jobs"]["differs"] is True
-    assert shown["web"]["done"]
+    assert [change["outcome"] for change in shown["web"]["changes"]] == ["done", "done"]
 
 
 def test_the_summary_page_has_a_table(world: World, sync: Sync) -> None:
@@ -242,7 +252,7 @@ def test_the_summary_page_has_a_table(world: World, sync: Sync) -> None:
     world.put("jobs", "DATABASE_URL", "changed by somebody")
     page = sync("web", "jobs", "--yes").page
     assert page.startswith("### ciplug sync\n\n| target | variable | change | reason | outcome |\n| --- |")
-    assert "| web |  | keep | all 2 as they are to be |  |\n" in page
+    assert "| web |  | keep | all 2 up to date |  |\n" in page
     assert "| jobs | DATABASE&#95;URL | drift | it was changed on the platform | done |\n" in page
 
 
@@ -272,19 +282,10 @@ def test_hostile_values_arrive_as_they_are_and_show_nowhere(world: World, sync: 
     assert not any(target["differs"] for target in shown.values())
 
 
-@pytest.mark.parametrize("holder", ["<b>|x|</b>", "::add-mask::x\n::error::y", "[a](http://x) `c`"])
+@pytest.mark.parametrize("holder", ["[a](http://x) <b>|x|</b> `c`", "::add-mask::x\n::error::y"])
 def test_text_from_the_vault_is_neither_a_command_nor_markup(world: World, sync: Sync, holder: str) -> None:
-    world.project.put(
-        "app/prod/.ciplug/api",
-        {
-            "format": 1,
-            "place": "",
-            "holder": holder,
-            "until": 4e9,
-            "undeployed": False,
-            "variables": "{}",
-        },
-    )
+    sync("api", "--yes")
+    world.rewrite_ledger("api", holder=holder, until=time.time() + 100)
     done = sync("api", "--yes", status=10)
     [command] = [line for line in done.err.splitlines() if line.startswith("::")]
     assert command.startswith("::error title=ciplug")
@@ -296,7 +297,7 @@ def test_a_platform_s_own_words_are_no_command_and_no_line_of_their_own(world: W
     third_party(world, PROBLEM)
     done = sync("other", "--dry-run", PYTHONPATH=str(world.project.directory))
     assert not [line for line in done.out.splitlines() if line.startswith("::")]
-    assert "  cannot be: it is wrong ::warning::look here" in done.out
+    assert "  refused: it is wrong ::warning::look here" in done.out
 
 
 PROBLEM = "    def problems(self, wanted, held):\n        return ['it is wrong\\n::warning::look here']\n"
@@ -308,7 +309,7 @@ def test_redeploy_deploys_what_has_new_values_and_nothing_else(world: World, syn
     assert world.vercel.deployments("prj_shop")[-1].environment == world.wanted
     again = sync("web", "api", "--yes", "--redeploy", "--format", "json").targets
     assert [len(world.vercel.deployments("prj_shop")), len(world.railway.deployments("e-1", "s-1"))] == [2, 2]
-    assert "deployment" not in again["web"]
+    assert again["web"]["deployment"] is None
     assert again["api"]["deployment"]["state"] == "ready"
 
 
@@ -316,20 +317,20 @@ def test_render_deploys_again_what_was_built(world: World, sync: Sync) -> None:
     world.deploy_on_render()
     done = sync("jobs", "--yes", "--redeploy")
     assert "jobs: the deployment is ready (live) https://dashboard.render.com/web/srv-" in done.err
-    assert (world.ledger("jobs") or {})["undeployed"] is False
+    assert world.kept("jobs")["undeployed"] is False
 
 
 def test_without_redeploy_it_is_told_that_one_is_missing(world: World, sync: Sync) -> None:
     done = sync("web", "--yes")
     assert "web: the change arrives with the next deployment; --redeploy starts one" in done.err
-    assert (world.ledger("web") or {})["undeployed"] is True
+    assert world.kept("web")["undeployed"] is True
 
 
 def test_a_later_redeploy_brings_out_what_an_earlier_sync_wrote(world: World, sync: Sync) -> None:
     sync("--yes")
     sync("web", "--redeploy")
     assert len(world.vercel.deployments("prj_shop")) == 2
-    assert (world.ledger("web") or {})["undeployed"] is False
+    assert world.kept("web")["undeployed"] is False
     sync("web", "--redeploy")
     assert len(world.vercel.deployments("prj_shop")) == 2
 
@@ -342,23 +343,23 @@ def test_a_deployment_that_fails_is_told_with_its_address_and_repeated_by_the_ne
     world.vercel.build(queued=0, building=0, failing=1)
     world.railway.deploy_as("CRASHED")
     world.render.end_deploys(world.service, "update_failed")
-    failed = sync(target, "--yes", "--redeploy", status=9)
-    assert failed.last.startswith("ciplug: error: platform: the new deployment is failed (")
-    assert target == "api" or "https://" in failed.last
-    assert "mend the deployment, then run it again with --redeploy" in failed.last
+    failed = sync(target, "--yes", "--redeploy", status=10)
+    assert failed.last.startswith(f"ciplug: error: sync: {target}: the new deployment is failed (")
+    assert "https://" in failed.last
+    assert "fix the deployment, then run it again with --redeploy" in failed.last
     assert world.stored[target] == world.wanted
-    assert (world.ledger(target) or {})["undeployed"] is True
+    assert world.kept(target)["undeployed"] is True
     world.railway.deploy_as("SUCCESS")
     world.render.end_deploys(world.service, "live")
     sync(target, "--redeploy")
-    assert (world.ledger(target) or {})["undeployed"] is False
+    assert world.kept(target)["undeployed"] is False
 
 
 def test_one_failed_deployment_does_not_stop_the_others(world: World, sync: Sync) -> None:
     world.railway.deploy_as("FAILED")
     done = sync("web", "api", "--yes", "--redeploy", status=10)
     assert "ciplug: error: sync: api: the new deployment is failed (FAILED)" in done.last
-    assert [(world.ledger(target) or {})["undeployed"] for target in ("web", "api")] == [False, True]
+    assert [world.kept(target)["undeployed"] for target in ("web", "api")] == [False, True]
 
 
 def test_a_target_that_is_not_as_it_is_to_be_is_not_deployed(world: World, sync: Sync) -> None:
@@ -373,3 +374,17 @@ def test_shared_variables_have_no_deployment_which_is_no_failure(world: World, s
     assert "api: it has no deployments of its own; deploy what uses its variables" in done.err
     assert world.railway.held("e-1") == world.wanted
     assert len(world.railway.deployments("e-1", "s-1")) == 1
+
+
+def test_a_redeploy_that_cannot_be_noted_is_done_again_and_is_no_failure(world: World, sync: Sync) -> None:
+    sync("api", "--yes")
+    gate = Gate()
+    world.railway.order("serviceInstanceRedeploy", gate)
+    with started("sync", "api", "--redeploy", env=sync.env, cwd=world.project.directory) as process:
+        assert gate.reached.wait(PATIENCE)
+        world.rewrite_ledger("api", holder="somebody else", until=time.time() + 100)
+        gate.free.set()
+        _, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0
+    assert b"warning: api: the next --redeploy will deploy it once more: another sync is at work here" in err
+    assert world.kept("api")["undeployed"] is True

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 
 import pytest
 
-from ciplug.errors import Interrupted, PlatformError
-from ciplug.sync.together import together
+from ciplug.errors import PlatformError, SyncError
+from ciplug.sync.together import followers, together
 
 
-def nothing() -> None:
-    """No tick."""
+def nothing() -> bool:
+    """A tick that waits on."""
+    return True
 
 
 def failing(message: str) -> None:
@@ -39,12 +41,14 @@ def test_an_error_is_an_outcome_and_stops_nobody() -> None:
 
 
 @pytest.mark.parametrize("error", [ValueError("bug"), SystemExit(3), KeyboardInterrupt()])
-def test_what_is_no_error_of_ours_is_raised_where_it_is_waited_for(error: BaseException) -> None:
+def test_a_bug_is_an_outcome_with_its_place_and_without_its_words(error: BaseException) -> None:
     def broken() -> None:
         raise error
 
-    with pytest.raises(type(error)):
-        together({"a": broken}, nothing)
+    found = together({"a": broken, "b": lambda: "done"}, nothing)
+    assert isinstance(found["a"], SyncError)
+    assert re.fullmatch(rf"a fault in test_sync_together\.py:\d+: {type(error).__name__}", str(found["a"]))
+    assert found["b"] == "done"
 
 
 def test_they_run_at_the_same_time() -> None:
@@ -80,22 +84,32 @@ def test_other_queues_do_not_wait() -> None:
 
 def test_it_ticks_while_it_waits() -> None:
     ticks: list[int] = []
-    together({"a": lambda: time.sleep(0.2)}, lambda: ticks.append(1))
+
+    def tick() -> bool:
+        ticks.append(1)
+        return True
+
+    together({"a": lambda: time.sleep(0.2)}, tick)
     assert len(ticks) >= 2
 
 
-def test_what_the_tick_raises_ends_the_waiting_and_not_the_work() -> None:
+def test_a_tick_that_gives_up_ends_the_waiting_and_not_the_work() -> None:
     free, ended = threading.Event(), threading.Event()
 
     def work() -> None:
         free.wait(10)
         ended.set()
 
-    def tick() -> None:
-        raise Interrupted(2)
-
-    with pytest.raises(Interrupted):
-        together({"a": work}, tick)
+    ticks = iter([True, True, False])
+    assert together({"a": work, "b": lambda: "done"}, lambda: next(ticks)) == {"b": "done"}
     assert not ended.is_set()
     free.set()
     assert ended.wait(10)
+
+
+@pytest.mark.parametrize(
+    ("queues", "behind"),
+    [({}, set()), ({"a": "1", "b": "2"}, set()), ({"a": "1", "b": "2", "c": "1", "d": "1"}, {"c", "d"})],
+)
+def test_all_but_the_first_of_a_queue_follow_another(queues: dict[str, str], behind: set[str]) -> None:
+    assert followers(queues) == behind

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ciplug.errors import DeniedError, FindingsError, PlatformError, SyncError
-from ciplug.sync.engine import Outcome, Survey
 from ciplug.sync.ledger import Ledger
 from ciplug.sync.plan import Change, Target
-from ciplug.sync.show import Shown
-from ciplug.sync.verdict import failed_deployment, findings, unfit, verdict
+from ciplug.sync.results import Outcome, Survey
+from ciplug.sync.status import TargetStatus
+from ciplug.sync.verdict import findings, unfit, unplanned, verdict
 from ciplug.values import Deployment
 
 if TYPE_CHECKING:
@@ -25,15 +25,15 @@ TO_PRUNE = Change(kind="delete", name="OLD", reason="no longer in the manifest",
 DOWN = PlatformError("it is down", hint="run it again later")
 
 
-def shown(*changes: Change, name: str = "web", problems: tuple[str, ...] = (), **known: Any) -> Shown:
+def shown(*changes: Change, name: str = "web", problems: tuple[str, ...] = (), **known: Any) -> TargetStatus:
     target = Target(wanted={}, held={}, ledger=Ledger(), fingerprint=lambda _name, _value: "")
     survey = Survey(target=target, changes=changes, problems=problems, before=Ledger())
-    return Shown(target=name, platform="vercel", environment="prod", survey=survey, **known)
+    return TargetStatus(target=name, platform="vercel", environment="prod", survey=survey, **known)
 
 
-def lost(name: str = "web", error: CiplugError = DOWN) -> Shown:
+def lost(name: str = "web", error: CiplugError = DOWN) -> TargetStatus:
     """A target that could not be looked at."""
-    return Shown(target=name, platform="vercel", environment="prod", errors=(error,))
+    return TargetStatus(target=name, platform="vercel", environment="prod", errors=(error,))
 
 
 def partly(done: tuple[Change, ...] = (), *errors: CiplugError, **failed: str) -> dict[str, Any]:
@@ -60,24 +60,36 @@ def test_any_difference_is_a_finding(change: Change) -> None:
 
 
 def test_a_look_that_failed_is_no_finding() -> None:
-    assert findings([lost()]) is DOWN
-    assert isinstance(findings([lost(), shown(MADE, name="api")]), SyncError)
+    assert unplanned([lost()]) is DOWN
+    assert unplanned([shown(MADE)]) is None
+    assert unplanned([lost(), shown(MADE, name="api")]) is DOWN
 
 
 @pytest.mark.parametrize("error", [DOWN, DeniedError("no right")])
 def test_of_one_target_of_which_nothing_was_done_it_is_the_error_itself(error: CiplugError) -> None:
     assert verdict([lost(error=error)]) is error
-    unanswered = {"MADE": "no answer has said that it was done"}
-    assert verdict([shown(MADE, **partly((), error, **unanswered))]) is error
+    assert verdict([shown(MADE, errors=(error,), outcome=Outcome())]) is error
 
 
 def test_with_others_beside_it_it_is_named_by_its_target() -> None:
     found = verdict([lost("api"), shown(KEPT)])
-    assert isinstance(found, SyncError)
+    assert isinstance(found, PlatformError)
     assert (str(found), found.hint) == ("api: it is down", "run it again later")
+    both = verdict([lost("api"), lost("web", DeniedError("no right"))])
+    assert isinstance(both, SyncError)
+    assert str(both) == "api: it is down\nweb: no right"
+    done = shown(MADE, outcome=Outcome(done=(MADE,)))
+    assert isinstance(verdict([lost("api"), done]), SyncError)
 
 
-@pytest.mark.parametrize("reason", ["it was written, and not read back", "it is refused (INVALID_VALUE)"])
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "it was written, and not read back",
+        "it is refused (INVALID_VALUE)",
+        "no answer has said that it was done",
+    ],
+)
 def test_what_was_written_without_being_confirmed_is_named(reason: str) -> None:
     found = verdict([shown(MADE, **partly((), DOWN, MADE=reason))])
     assert isinstance(found, SyncError)
@@ -88,15 +100,6 @@ def test_what_was_done_in_part_names_the_rest() -> None:
     found = verdict([shown(MADE, KEPT, **partly((KEPT,), DOWN, MADE="no answer has said that it was done"))])
     assert isinstance(found, SyncError)
     assert str(found).splitlines()[0] == "web: MADE: no answer has said that it was done"
-
-
-def test_a_signal_has_everything_named() -> None:
-    stopped = shown(MADE, **partly((), DOWN, MADE="no answer has said that it was done"))
-    assert verdict([stopped]) is DOWN
-    named = verdict([stopped], interrupted=True)
-    assert isinstance(named, SyncError)
-    assert "web: MADE: no answer" in str(named)
-    assert verdict([shown(KEPT, outcome=Outcome())], interrupted=True) is None
 
 
 def test_what_is_foreign_is_named_with_the_option_that_takes_it_over() -> None:
@@ -127,10 +130,27 @@ def test_what_is_reserved_has_no_option_to_name() -> None:
     ],
 )
 def test_a_deployment_that_is_not_ready_is_an_error_with_its_address(deployment: Deployment, words: str) -> None:
-    found = failed_deployment(shown(deployment=deployment))
-    assert str(found) == f"the new deployment {words}"
+    done = shown(MADE, outcome=Outcome(done=(MADE,))).deployed(deployment)
+    assert str(verdict([done])) == f"web: the new deployment {words}"
 
 
 def test_a_deployment_that_is_ready_or_none_is_no_error() -> None:
-    assert failed_deployment(shown()) is None
-    assert failed_deployment(shown(deployment=Deployment(state="ready"))) is None
+    done = shown(MADE, outcome=Outcome(done=(MADE,)))
+    assert verdict([done]) is None
+    assert verdict([done.deployed(Deployment(state="ready"))]) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "stale"),
+    [
+        (shown(MADE), False),
+        (shown(MADE, outcome=Outcome(done=(MADE,))), True),
+        (shown(KEPT, outcome=Outcome()), False),
+        (shown(THEIRS, MADE, outcome=Outcome(done=(MADE,))), False),
+        (shown(MADE, **partly((MADE,), DOWN)), False),
+        (shown(MADE, KEPT, **partly((MADE,), KEPT="refused")), False),
+        (lost(), False),
+    ],
+)
+def test_only_what_is_in_sync_and_has_something_new_is_deployed(status: TargetStatus, stale: bool) -> None:  # a case
+    assert status.stale is stale
