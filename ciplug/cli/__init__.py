@@ -22,7 +22,7 @@ COMMANDS = {
     "fetch": "hand the job's secrets to later steps",
     "revoke": "end what a fetch left open",
     "pull": "write an environment's secrets to a .env file, for a person",
-    "sync": "bring deploy platforms to what the vault holds",
+    "sync": "make the variables on deploy platforms match the vault",
     "check": "check the manifest, offline",
     "doctor": "find out why a job does not get its secrets",
     "demo": "see it all against a local OpenBao, with no account anywhere",

@@ -11,6 +11,12 @@ from typing import TYPE_CHECKING
 
 from ciplug import errors, manifest
 from ciplug.cli.target_options import refuse_unfit
+from ciplug.sync import show
+from ciplug.sync.ledger import Ledger
+from ciplug.sync.plan import Change, Target
+from ciplug.sync.results import Survey
+from ciplug.sync.status import TargetStatus
+from ciplug.values import Deployment
 from tests.e2e.outside import eventually, started
 
 if TYPE_CHECKING:
@@ -72,6 +78,17 @@ def test_policy_of_the_readme_is_all_that_a_sync_needs(world: World, ciplug: Run
     assert ciplug("sync", "web", "--check", env=env).returncode == 0
     assert b"no ledger" not in done.stdout
     assert world.stored["web"] == world.wanted
+
+
+def test_document_of_a_sync_has_the_keys_that_the_readme_explains() -> None:
+    change = Change(kind="create", name="A", reason="not there yet")
+    target = Target(wanted={}, held={}, ledger=Ledger(), fingerprint=lambda _name, _value: "")
+    survey = Survey(target=target, changes=[change], problems=(), before=Ledger())
+    status = TargetStatus(target="web", platform="vercel", environment="prod", survey=survey)
+    document = show.document("apply", [status.deployed(Deployment(state="failed"))], str)
+    [shown] = document["targets"]
+    keys = [*document, *shown, *shown["changes"][0], *shown["errors"][0], *shown["deployment"]]
+    assert [key for key in keys if f"`{key}`" not in README] == []
 
 
 def test_exit_codes_are_those_of_the_error_classes() -> None:
