@@ -19,17 +19,16 @@ from ciplug import __version__
 from ciplug.errors import CiplugError, SealedError, UnreachableError, VaultError
 from ciplug.net.failures import Failure
 from ciplug.net.retry import Transient, is_passing, retry, retry_after
-from ciplug.vault.answer import Moved, redirected
+from ciplug.vault.addresses import Addresses
+from ciplug.vault.answer import redirected
 from ciplug.vault.errors import LostAnswerError, Place, error_from
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from ciplug.net.deadline import Deadline
     from ciplug.net.message import Response
-    from ciplug.net.origin import Origin
     from ciplug.values import Secret
-    from ciplug.vault.client import Address, VaultClient
+    from ciplug.vault.addresses import Address
+    from ciplug.vault.client import VaultClient
 
 BASE: Final = "http://vault"
 """What hvac takes for the vault's address; the real ones take its place when a request is sent."""
@@ -61,19 +60,18 @@ class _Carrier(BaseAdapter):
 
     def __init__(self, client: VaultClient, token: Secret, seconds: float, patience: float | None) -> None:
         super().__init__()
-        self._addresses = client.addresses
+        self._addresses = Addresses([str(address) for address in client.addresses])
         self._transport = client.transport
         self._token = token
         self._seconds = seconds
         self._patience = patience
-        self._preferred = client.addresses[0].origin
 
     def send(self, request: requests.PreparedRequest, *_: object, **__: object) -> requests.Response:
         """The vault's answer to `request`; a ``CiplugError`` where there is none, or none that is a vault's."""
         if self._patience is not None:
             until = self._transport.phase(self._patience)
             return _handed_over(request, retry(partial(self._round, request, until), until))
-        once = self._transport.phase(self._seconds * len(self._addresses))
+        once = self._transport.phase(self._seconds * len(self._addresses.all))
         try:
             return _handed_over(request, self._round(request, once))
         except Transient as again:
@@ -84,30 +82,11 @@ class _Carrier(BaseAdapter):
 
     def _round(self, request: requests.PreparedRequest, deadline: Deadline) -> Response:
         """The answer of the first address that has one."""
-        waiting = _first(self._addresses, self._preferred)
-        failed: list[Transient] = []
-        while waiting and not (failed and deadline.expired):
-            address = waiting.pop(0)
-            # An address that hangs must leave time for the others.
-            seconds = min(self._seconds, deadline.remaining() / (1 + len(waiting)))
-            try:
-                response = self._ask(address, request, deadline, seconds)
-            except LostAnswerError:
-                # Whatever is asked next begins with another address.
-                self._preferred = (waiting or [address])[0].origin
-                raise
-            except Moved as moved:
-                failed.append(moved)
-                waiting = _first(waiting, moved.to)
-            except Transient as again:
-                if again.after is not None:
-                    # A rate limit is not to be walked around.
-                    raise
-                failed.append(again)
-            else:
-                self._preferred = address.origin
-                return response
-        raise _of_all(failed) from failed[-1].__cause__
+
+        def ask(address: Address, share: float | None) -> Response:
+            return self._ask(address, request, deadline, min(self._seconds, share or deadline.remaining()))
+
+        return self._addresses.first_answer(ask, deadline)
 
     def _ask(self, address: Address, request: requests.PreparedRequest, deadline: Deadline, seconds: float) -> Response:
         """One attempt. What may be sent again is raised as ``Transient``, everything else as ``CiplugError``."""
@@ -126,7 +105,7 @@ class _Carrier(BaseAdapter):
         except Failure as err:
             raise _unanswered(err, request, place) from err
         if 300 <= response.status < 400:
-            raise redirected(response, place, [known.origin for known in self._addresses])
+            raise redirected(response, place, self._addresses.origins)
         if is_passing(response.status):
             raise _not_now(response, request, place)
         _check_vault(response, place)
@@ -204,15 +183,3 @@ def _handed_over(request: requests.PreparedRequest, response: Response) -> reque
     answer.raw = BytesIO(response.body)
     answer.request = request
     return answer
-
-
-def _first(addresses: Sequence[Address], origin: Origin | None) -> list[Address]:
-    """`addresses` in their order, but those at `origin` before the others."""
-    return sorted(addresses, key=lambda address: address.origin != origin)
-
-
-def _of_all(failed: Sequence[Transient]) -> Transient:
-    """One error for a round in which every address failed; of the kind that tells most, with every address named."""
-    errors = [again.error for again in failed]
-    chosen = next((error for error in errors if type(error) is not UnreachableError), errors[0])
-    return Transient(type(chosen)("; ".join(map(str, errors)), hint=chosen.hint))

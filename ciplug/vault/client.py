@@ -9,36 +9,25 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ciplug import __version__
-from ciplug.errors import CiplugError, SealedError, UnreachableError, UsageError, VaultError
 from ciplug.frozen import frozen
 from ciplug.net.failures import Failure
-from ciplug.net.origin import split
 from ciplug.net.retry import Transient, retry
-from ciplug.vault.answer import Answer, Moved, read_body, redirected
+from ciplug.vault.addresses import Addresses
+from ciplug.vault.answer import Answer, read_body, redirected
 from ciplug.vault.errors import LostAnswerError, Place, error_from
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from ciplug.errors import CiplugError
     from ciplug.net.deadline import Deadline
-    from ciplug.net.origin import Origin
     from ciplug.net.transport import Transport
     from ciplug.values import Secret
+    from ciplug.vault.addresses import Address
     from ciplug.vault.errors import Purpose
 
 DEADLINE = 30.0
 """Seconds for all vault traffic of one command, where nothing else is set."""
-
-
-@frozen
-class Address:
-    """One address of the vault; `base` is a path before ``/v1`` where a gateway wants one."""
-
-    origin: Origin
-    base: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.origin}{self.base}"
 
 
 @frozen
@@ -74,9 +63,7 @@ class VaultClient:
         notify: Callable[[str], None] | None = None,
         warn: Callable[[str], None] | None = None,
     ) -> None:
-        self.addresses = tuple(dict.fromkeys(_address(url) for url in addresses))
-        if not self.addresses:
-            raise UsageError("no vault address", hint="set vault.address in the manifest, or VAULT_ADDR")
+        self._addresses = Addresses(addresses)
         self.transport = transport
         self.namespace = namespace.strip("/")
         self._seconds = deadline
@@ -84,8 +71,12 @@ class VaultClient:
         self.say = notify or _nobody
         self.warn = warn or self.say
         self._told = False
-        self._preferred = self.addresses[0].origin
         self._lock = threading.RLock()
+
+    @property
+    def addresses(self) -> tuple[Address, ...]:
+        """All of them, in the order in which they were given."""
+        return self._addresses.all
 
     @property
     def deadline(self) -> Deadline:
@@ -128,7 +119,7 @@ class VaultClient:
                 raise LostAnswerError(str(error), hint=error.hint) from err
             raise (Transient(error) if err.retryable else error) from err
         if 300 <= response.status < 400:
-            raise redirected(response, place, [address.origin for address in self.addresses])
+            raise redirected(response, place, self._addresses.origins)
         return Answer(
             body=read_body(response, call.purpose, place),
             address=str(address),
@@ -137,31 +128,7 @@ class VaultClient:
 
     def _round(self, call: Call, deadline: Deadline) -> Answer:
         """The answer of the first address that has one."""
-        waiting = _first(self.addresses, self._preferred)
-        failed: list[Transient] = []
-        while waiting and not (failed and deadline.expired):
-            address = waiting.pop(0)
-            # An address that hangs must leave time for the others.
-            share = deadline.remaining() / (1 + len(waiting)) if waiting else None
-            try:
-                answer = self.ask(address, call, deadline, share)
-            except LostAnswerError:
-                # Whoever asks again begins with another address.
-                self._preferred = (waiting or [address])[0].origin
-                raise
-            except Moved as moved:
-                failed.append(moved)
-                # The node that leads, if it is listed and was not asked yet in this round.
-                waiting = _first(waiting, moved.to)
-            except Transient as again:
-                if isinstance(again.error, VaultError) and again.after is not None:
-                    # A rate limit is not to be walked around.
-                    raise
-                failed.append(again)
-            else:
-                self._preferred = address.origin
-                return answer
-        raise _of_all(failed) from failed[-1].__cause__
+        return self._addresses.first_answer(lambda address, share: self.ask(address, call, deadline, share), deadline)
 
     def _headers(self, call: Call) -> dict[str, str | Secret]:
         # X-Vault-Request is what keeps a vault behind an agent or a proxy from answering a forged cross-site request.
@@ -183,33 +150,3 @@ class VaultClient:
 
 def _nobody(_message: str) -> None:
     """Nobody asked to be told."""
-
-
-def _address(url: str) -> Address:
-    try:
-        origin, base = split(url)
-    except ValueError as err:
-        # The address is not repeated: it may hold a password.
-        raise UsageError(
-            f"the vault address {err}", hint="write it as https://vault.example.com:8200 (vault.address, VAULT_ADDR)"
-        ) from err
-    return Address(origin=origin, base=base.rstrip("/"))
-
-
-def _first(addresses: Sequence[Address], origin: Origin | None) -> list[Address]:
-    """`addresses` in their order, but those at `origin` before the others."""
-    return sorted(addresses, key=lambda address: address.origin != origin)
-
-
-def _of_all(failed: Sequence[Transient]) -> Transient:
-    """One error for a round in which every address failed: the one that tells most, with the others named."""
-    chosen = max(failed, key=lambda again: _RANK.get(type(again.error), 2))
-    others = [str(again.error) for again in failed if again is not chosen]
-    error = chosen.error
-    if others:
-        error = type(error)("; ".join([str(error), *others]), hint=error.hint)
-    afters = [again.after for again in failed]
-    return Transient(error, after=min((after for after in afters if after is not None), default=None))
-
-
-_RANK: dict[type[CiplugError], int] = {UnreachableError: 0, SealedError: 1}
