@@ -9,7 +9,7 @@ from ciplug.errors import CiplugError, UsageError
 from ciplug.manifest import address_problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     from ciplug.contracts import Requests
     from ciplug.manifest import Manifest, Target
@@ -42,16 +42,7 @@ def _problem(target: Target) -> UsageError | None:
 class _Unconnected:
     """In the place of a client while options are checked, which asks the platform nothing."""
 
-    def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Mapping[str, str] | None = None,
-        document: object = None,
-        repeatable: bool = True,
-    ) -> Reply:
-        del query, document, repeatable
+    def request(self, method: str, path: str, **_: object) -> Reply:
         raise CiplugError(f"an adapter asked its platform before it was used: {method} {path}")
 
 

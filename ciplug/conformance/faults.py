@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from ciplug.errors import PlatformError
 from ciplug.frozen import frozen
@@ -14,7 +14,7 @@ from ciplug.net.proxy import ProxySettings
 from ciplug.values import Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from ciplug.conformance.bench import StandIn
     from ciplug.conformance.clock import Clock
@@ -172,18 +172,7 @@ class _Counted:
         self._line = line
         self._client = client
 
-    def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Mapping[str, str] | None = None,
-        document: object = None,
-        repeatable: bool = True,
-    ) -> Reply:
+    def request(self, method: str, path: str, **given: Any) -> Reply:
         """The reply to a request of ``ciplug.contracts.Requests``, after what the test makes of it."""
-        asked = Asked(method, path, json.dumps([query, document]))
-        return self._line.answer(
-            asked,
-            lambda: self._client.request(method, path, query=query, document=document, repeatable=repeatable),
-        )
+        asked = Asked(method, path, json.dumps([given.get("query"), given.get("document")]))
+        return self._line.answer(asked, lambda: self._client.request(method, path, **given))
