@@ -74,8 +74,7 @@ def carry_out(
         with run.errors_noted():
             run.apply(tell, keeper)
             run.verify()
-        with run.errors_noted():
-            run.settle()
+        run.settle()
     finally:
         with run.errors_noted():
             keeper.release(run.ledger())

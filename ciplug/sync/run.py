@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
@@ -108,7 +108,8 @@ class Run:
         """
         unknown = {name for name, change in self._work.items() if change.kind == "create" and name not in self._results}
         if unknown and self._errors and not any(isinstance(error, UnansweredError) for error in self._errors):
-            self._never_made = unknown - {each.name for each in self._platform.read()}
+            with suppress(CiplugError):  # what cannot be looked at stays as it is
+                self._never_made = unknown - {each.name for each in self._platform.read()}
 
     def _deleted(self) -> set[str]:
         return {
@@ -122,8 +123,12 @@ class Run:
             del entries[name]
         for name, result in self._results.items():
             if self._wrote(name):
-                if name not in self._failed and name in self._seen:
-                    entries[name] = entry_of(self._found.target, name, self._seen[name])
+                confirmed = name not in self._failed and name in self._seen
+                entries[name] = (
+                    entry_of(self._found.target, name, self._seen[name])
+                    if confirmed
+                    else replace(entries[name], pending="write")  # made by ciplug, whatever it holds now
+                )
             elif result.problem and name in before:
                 entries[name] = before[name]
             elif result.problem or name not in self._failed:
