@@ -109,6 +109,8 @@ class PlatformError(CiplugError):
 class UnansweredError(PlatformError):
     """No usable answer came to a request that may have been carried out."""
 
+    cause = "unanswered"
+
 
 class SyncError(CiplugError):
     """A sync that is not complete; what was done, and what was not, is named."""

@@ -15,7 +15,7 @@ from ciplug.errors import CiplugError, SyncError, UsageError
 from ciplug.sync.results import Outcome
 from ciplug.sync.store import HOLD_SECONDS
 from ciplug.sync.target_sync import TargetSync
-from ciplug.sync.together import followers, phase
+from ciplug.sync.together import FaultError, followers, phase
 from ciplug.sync.verdict import findings, unfit, unplanned, verdict
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ciplug.manifest import JobGrant, Manifest
     from ciplug.sync.choice import Choice
     from ciplug.sync.results import Survey
+    from ciplug.sync.status import TargetStatus
 
 
 def run(invocation: Invocation, choice: Choice, *, as_json: bool) -> None:
@@ -120,24 +121,27 @@ class _Run:
             queues=queues,
         )
         for name in syncs:
-            result = found.get(name) or self._lost(name)
-            if isinstance(result, CiplugError):
-                self._board[name] = self._board[name].with_error(result)
-            else:
-                self._board[name] = self._board[name].applied(*result)
+            self._board[name] = self._applied(name, found.get(name))
         self._board.show_outcome(self._invocation.report)
         for name in syncs:
             self._sessions[name].record(*self._board.events(name))
 
-    def _lost(self, name: str) -> tuple[Survey, Outcome]:
-        """What is known of a target whose thread was left behind."""
-        survey = self._surveys[name]
+    def _applied(self, name: str, result: tuple[Survey, Outcome] | CiplugError | None) -> TargetStatus:
+        """The target's status with what became of it; there is no `result` where its thread was left behind."""
+        status, survey = self._board[name], self._surveys[name]
+        if isinstance(result, tuple):
+            return status.applied(*result)
         touched = [change.name for change in survey.changes if change.applies]
-        error = SyncError(
-            "it was interrupted while a request was under way", hint=f"run it again in {HOLD_SECONDS:.0f} s"
-        )
-        failed = dict.fromkeys(touched, "nobody waited for the answer")
-        return survey, Outcome(failed=failed, errors=(error,) if touched else ())
+        is_unknown = self.syncs[name].at_work and (result is None or isinstance(result, FaultError))
+        if is_unknown and touched:
+            reason = "nobody waited for the answer" if result is None else "it may have been written"
+            error = result or SyncError(
+                "it was interrupted while a request was under way", hint=f"run it again in {HOLD_SECONDS:.0f} s"
+            )
+            return status.applied(survey, Outcome(failed=dict.fromkeys(touched, reason), errors=(error,)))
+        if result is None and touched:
+            result = SyncError("it was interrupted before anything was written", hint="run it again")
+        return status.with_error(result) if result is not None else status
 
 
 def _raise(error: CiplugError | None) -> None:

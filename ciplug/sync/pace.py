@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 _SLICE_SECONDS: Final = 10.0
 """How long a pause goes on before `beat` is called again."""
 
+_NOTHING_LEFT_SECONDS: Final = 0.05
+"""Less than what a request is repeated for."""
+
 
 class Pace:
     """`seconds` from now on; `more` says how there can be more. `beat` is called during long pauses, so that nobody
@@ -47,6 +50,11 @@ class Pace:
             raise PlatformError("it was interrupted", hint="run it again: it goes on where this has ended")
         if self.deadline.expired:
             raise PlatformError(f"it did not end within {self.deadline.seconds:.0f} s", hint=self._more)
+
+    def explain(self, error: PlatformError) -> None:
+        """Say in `error` how there can be more time, where it came because none was left."""
+        if not self.deadline.cancelled and self.deadline.remaining() < _NOTHING_LEFT_SECONDS:
+            error.hint = self._more
 
     def end(self) -> None:
         """No request is begun any more, and no pause goes on. May be called by any thread."""

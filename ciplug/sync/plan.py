@@ -155,5 +155,6 @@ _DRIFTED: Final = "it was changed on the platform"
 
 def _is_as_written(target: Target, held: Variable, entry: Entry, value: Secret) -> bool:
     """Whether neither side has changed since ciplug wrote it, as far as can be told without reading the value."""
-    untouched = bool(held.stamp) and (held.id, held.stamp) == (entry.id, entry.stamp)
+    # As text: an adapter may give numbers, of which the ledger has the text.
+    untouched = bool(held.stamp) and (str(held.id), str(held.stamp)) == (entry.id, entry.stamp)
     return untouched and not entry.pending and entry.fingerprint == target.fingerprint(held.name, value)

@@ -74,7 +74,7 @@ def rows(statuses: Sequence[TargetStatus], clean: Clean) -> Iterator[tuple[str, 
         if not told and not status.errors:
             yield status.target, "", "keep", f"all {len(status.changes)} up to date", ""
         for change in told:
-            yield status.target, change.name, change.kind, clean(_reason(change)), clean(_fate(status, change))
+            yield status.target, change.name, change.kind, clean(_reason(change)), _fate(status, change, clean)
 
 
 def document(mode: str, statuses: Sequence[TargetStatus], clean: Clean) -> dict[str, Any]:
@@ -96,7 +96,7 @@ def _target(status: TargetStatus, clean: Clean) -> dict[str, Any]:
                 "name": change.name,
                 "reason": clean(change.reason),
                 "needs": change.needs,
-                "outcome": clean(_fate(status, change)),
+                "outcome": _fate(status, change, clean),
             }
             for change in status.changes
         ],
@@ -110,11 +110,11 @@ def _target(status: TargetStatus, clean: Clean) -> dict[str, Any]:
     }
 
 
-def _fate(status: TargetStatus, change: Change) -> str:
+def _fate(status: TargetStatus, change: Change, clean: Clean) -> str:
     """``done``, the reason why not, or nothing where nothing was to be done or nothing is known yet."""
     if change.name in {done.name for done in status.done}:
         return "done"
-    return status.failed.get(change.name, "")
+    return clean(status.failed.get(change.name, ""))
 
 
 def _reason(change: Change) -> str:

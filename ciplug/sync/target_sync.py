@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from ciplug import registry
 from ciplug.contracts import Queues, Redeploys
-from ciplug.errors import SyncError
+from ciplug.errors import PlatformError, SyncError
 from ciplug.sync.engine import carry_out, survey
 from ciplug.sync.pace import Pace
 from ciplug.values import Deployment
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ciplug.sync.choice import Choice
     from ciplug.sync.ledger import Keeps
     from ciplug.sync.results import Outcome, Survey
-    from ciplug.values import Endpoint, Secret
+    from ciplug.values import Endpoint, Reply, Secret
 
 FRESH_SECONDS: Final = 5.0
 """A plan that is older is made again before it is carried out: somebody may have made a variable meanwhile."""
@@ -35,6 +35,7 @@ class TargetSync:
     """`target` is to hold `wanted`; its platform knows `token`. `life` is how long the session still lives, in seconds.
 
     ``survey``, ``carry_out`` and ``redeploy`` are for one thread at a time; ``interrupt`` may be called by any.
+    `at_work`: something may have been written.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class TargetSync:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = target.name
+        self.at_work = False
         self._target = target
         self._wanted = wanted
         self._token = token
@@ -96,6 +98,7 @@ class TargetSync:
                 )
         if self._platform is None:
             raise TypeError("carried out before it was surveyed")
+        self.at_work = True
         return found, carry_out(found, self._platform, self._keeper)
 
     def redeploy(self, tell: Callable[[Deployment], None]) -> Deployment:
@@ -159,4 +162,27 @@ class TargetSync:
             sleep=self._pace.sleep,
             notify=lambda message: self._notify(f"{self.name}: {message}"),
         )
-        return self._clients.enter_context(client)
+        return _Patient(self._clients.enter_context(client), self._pace)
+
+
+class _Patient:
+    """A client whose errors for want of time say how there can be more of it."""
+
+    def __init__(self, client: Requests, pace: Pace) -> None:
+        self._client = client
+        self._pace = pace
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        document: object = None,
+        repeatable: bool = True,
+    ) -> Reply:
+        try:
+            return self._client.request(method, path, query=query, document=document, repeatable=repeatable)
+        except PlatformError as err:
+            self._pace.explain(err)
+            raise

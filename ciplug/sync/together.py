@@ -25,6 +25,10 @@ _PATIENCE_SECONDS: Final = 5.0
 """What the requests under way are given once a signal has come, for their targets to say what was done."""
 
 
+class FaultError(SyncError):
+    """A bug, of an adapter's or of ours, in what was done for one target; it may have happened in the middle."""
+
+
 def phase(
     syncs: Mapping[str, TargetSync],
     work: Callable[[TargetSync], V],
@@ -93,10 +97,10 @@ def _run(row: list[str], work: Mapping[str, Callable[[], V]], done: SimpleQueue[
             done.put((name, _fault(err)))
 
 
-def _fault(error: BaseException) -> SyncError:
-    """A bug, of an adapter's or of ours: its type and place. Not its message, which may hold a value."""
+def _fault(error: BaseException) -> FaultError:
+    """The bug's type and place. Not its message, which may hold a value."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
-    return SyncError(
+    return FaultError(
         f"a fault in {Path(frame.filename).name}:{frame.lineno}: {type(error).__name__}",
         hint="report it to whoever wrote the platform's adapter; what was written is not lost",
     )

@@ -4,29 +4,23 @@ from __future__ import annotations
 
 import json
 import secrets
-import threading
-import time
 from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 
-from ciplug.standins.loopback import DROP, HANG, Answer
-from ciplug.standins.railway import Railway
-from ciplug.standins.render import Render
-from ciplug.standins.vercel import Vercel
 from ciplug.standins.vercel.limits import DELETING, PROJECTS, Limit
 from ciplug.vault.admin_auth import JwtRole
 from tests.e2e.outside import nothing_left
 from tests.e2e.project import AUDIENCE
+from tests.e2e.steering import Clock, SteeredRailway, SteeredRender, SteeredVercel
 from tests.leaks import assert_no_leak
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
-    from ciplug.standins.loopback import Request
     from tests.e2e.conftest import RunsCiplug
     from tests.e2e.project import Project
 
@@ -55,91 +49,6 @@ token = "//common/render#token"
 secrets = ["STRIPE_SECRET_KEY", "DATABASE_URL"]
 options = {{ service = "{service}", api_url = "{render}" }}
 """
-
-
-class Clock:
-    """The time as a platform has it; `leap` seconds pass whenever it looks, so that no test waits for deployments."""
-
-    leap = 0.0
-
-    def __init__(self) -> None:
-        self._ahead = 0.0
-
-    def __call__(self) -> float:
-        self._ahead += self.leap
-        return time.time() + self._ahead
-
-
-class Steered:
-    """A platform of which a test can order what becomes of the next request of a kind."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self._orders: list[tuple[str, Callable[[Callable[[], Answer]], Answer]]] = []
-
-    def order(self, mark: str, act: Callable[[Callable[[], Answer]], Answer]) -> None:
-        """Have `act` answer the next request with `mark` in its line or body; it may carry it out by calling."""
-        self._orders.append((mark, act))
-
-    def forget_orders(self) -> None:
-        """Nothing is ordered any more."""
-        self._orders.clear()
-
-    def handle(self, request: Request) -> Answer:
-        shown = f"{request.method} {request.target} {request.body.decode()}"
-        for order in self._orders:
-            mark, act = order
-            if mark in shown:
-                self._orders.remove(order)
-                return act(lambda: super(Steered, self).handle(request))  # type: ignore[misc]  # the vendor's
-        return super().handle(request)  # type: ignore[misc, no-any-return]  # the vendor's
-
-
-class SteeredVercel(Steered, Vercel): ...
-
-
-class SteeredRailway(Steered, Railway): ...
-
-
-class SteeredRender(Steered, Render): ...
-
-
-def failing(status: int, **headers: str) -> Callable[[Callable[[], Answer]], Answer]:
-    """Nothing is done, and `status` answered."""
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return lambda _carried_out: Answer(status=status, body=b"{}", headers=named)
-
-
-def lost(carried_out: Callable[[], Answer]) -> Answer:
-    """It is done, and nobody hears of it."""
-    carried_out()
-    return Answer(status=DROP)
-
-
-def cut(carried_out: Callable[[], Answer]) -> Answer:
-    """It is done, and half of the answer comes."""
-    answer = carried_out()
-    half = len(answer.body) // 2
-    return replace(answer, body=answer.body[:half], missing=len(answer.body) - half)
-
-
-class Gate:
-    """An order that holds a request until the test lets it go."""
-
-    def __init__(self) -> None:
-        self.reached = threading.Event()
-        self.free = threading.Event()
-
-    def __call__(self, carried_out: Callable[[], Answer]) -> Answer:
-        answer = carried_out()
-        self.reached.set()
-        self.free.wait(30)
-        return answer
-
-
-def never(_carried_out: Callable[[], Answer]) -> Answer:
-    """Nothing is done, and no answer given."""
-    return Answer(status=HANG)
 
 
 @dataclass
@@ -351,55 +260,3 @@ class Sync:
         assert_no_leak(done.out + done.err + done.page, hidden)
         assert "eyJ" not in done.out + done.err + done.page
         return done
-
-
-_THIRD_PARTY: Final = """
-from ciplug.errors import PlatformError
-from ciplug.values import Deployment, Endpoint, Result, Variable
-
-
-def create(options, connect, wait):
-    return Other(connect(Endpoint(label="Other", base="https://other.invalid")))
-
-
-class Other:
-    place = "other 1"
-    held = {{}}
-
-    def __init__(self, requests):
-        self.requests = requests
-
-    def read(self):
-        return [Variable(name=name, value=value) for name, value in self.held.items()]
-
-    def read_value(self, variable):
-        return variable.value
-
-    def problems(self, wanted, held):
-        return []
-
-    def apply(self, batch):
-        self.held |= batch.writes
-        return [Result(name=name) for name in batch.writes]
-
-{methods}
-"""
-_OTHER: Final = """
-[targets.other]
-platform = "other"
-environment = "prod"
-token = "//common/vercel#token"
-secrets = ["STRIPE_SECRET_KEY", "DATABASE_URL"]
-"""
-
-
-def third_party(world: World, methods: str) -> None:
-    """A target called ``other``, whose adapter is somebody else's, installed in the project's directory."""
-    packages = world.project.directory
-    (packages / "ciplug_other.py").write_text(_THIRD_PARTY.format(methods=methods))
-    info = packages / "ciplug_other-1.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: ciplug-other\nVersion: 1\n")
-    (info / "entry_points.txt").write_text("[ciplug.platforms]\nother = ciplug_other:create\n")
-    world.project.append(_OTHER)
-    world.let_in("other")

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e.outside import PATIENCE, started
-from tests.e2e.sync_world import OWN, TARGETS, Gate, Sync, third_party
+from tests.e2e.steering import Gate
+from tests.e2e.sync_world import OWN, TARGETS, Sync
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import MakesJobEnv, RunsCiplug
@@ -291,16 +292,6 @@ def test_text_from_the_vault_is_neither_a_command_nor_markup(world: World, sync:
     assert command.startswith("::error title=ciplug")
     assert not any(markup in done.page for markup in ("<b>", "](", "`c`", "|x|"))
     assert len(done.page.splitlines()) == 6
-
-
-def test_a_platform_s_own_words_are_no_command_and_no_line_of_their_own(world: World, sync: Sync) -> None:
-    third_party(world, PROBLEM)
-    done = sync("other", "--dry-run", PYTHONPATH=str(world.project.directory))
-    assert not [line for line in done.out.splitlines() if line.startswith("::")]
-    assert "  refused: it is wrong ::warning::look here" in done.out
-
-
-PROBLEM = "    def problems(self, wanted, held):\n        return ['it is wrong\\n::warning::look here']\n"
 
 
 def test_redeploy_deploys_what_has_new_values_and_nothing_else(world: World, sync: Sync) -> None:

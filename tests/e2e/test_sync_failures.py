@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shlex
 import signal
 import subprocess
@@ -17,7 +16,8 @@ import pytest
 from ciplug.standins.issuer import Behaviour
 from ciplug.standins.loopback import Answer
 from tests.e2e.outside import PATIENCE, command_line, eventually, started
-from tests.e2e.sync_world import TARGETS, Gate, Sync, cut, failing, lost, third_party
+from tests.e2e.steering import Gate, cut, failing, lost
+from tests.e2e.sync_world import TARGETS, Sync
 from tests.leaks import assert_no_leak
 
 if TYPE_CHECKING:
@@ -321,36 +321,6 @@ def test_a_secret_that_is_missing_ends_7_before_any_platform_is_asked(world: Wor
 def test_a_vault_that_is_down_ends_5(world: World, sync: Sync) -> None:
     sync("--yes", status=5, VAULT_ADDR="http://127.0.0.1:1", CIPLUG_DEADLINE="0.5")
     assert world.asked == dict.fromkeys(TARGETS, 0)
-
-
-QUOTING = {
-    "platform error": ("raise PlatformError(f'it has {list(batch.writes.values())[0].reveal().decode()} in it')", 10),
-    "result": ("return [Result(name=n, problem='no ' + v.reveal().decode()) for n, v in batch.writes.items()]", 10),
-}
-
-
-@pytest.mark.parametrize("case", QUOTING)
-def test_a_secret_that_somebody_else_s_adapter_quotes_is_masked(world: World, sync: Sync, case: str) -> None:
-    body, status = QUOTING[case]
-    third_party(world, f"    def apply(self, batch):\n        {body}\n")
-    done = sync("other", "--yes", status=status, PYTHONPATH=str(world.project.directory))
-    assert "***" in done.err
-    assert "***" in done.page.replace("&#42;", "*")
-    assert "2 to create" in done.out
-    documented = sync("other", "--yes", "--format", "json", status=status, PYTHONPATH=str(world.project.directory))
-    assert "***" in documented.out
-
-
-def test_a_bug_in_somebody_else_s_adapter_is_told_by_its_place_alone(world: World, sync: Sync) -> None:
-    third_party(world, "    def apply(self, batch):\n        raise ValueError(batch.writes['DATABASE_URL'].reveal())\n")
-    done = sync("other", "--yes", status=10, PYTHONPATH=str(world.project.directory))
-    assert re.search(r"a fault in ciplug_other\.py:\d+: ValueError", done.last)
-
-
-def test_an_adapter_that_answers_less_than_it_was_asked_is_noticed(world: World, sync: Sync) -> None:
-    third_party(world, "    def apply(self, batch):\n        return []\n")
-    done = sync("other", "--yes", status=10, PYTHONPATH=str(world.project.directory))
-    assert "other: DATABASE_URL: no answer has said that it was done" in done.err
 
 
 def test_a_platform_that_nobody_has_an_adapter_for_ends_2(world: World, sync: Sync) -> None:

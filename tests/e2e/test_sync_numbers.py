@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e.outside import PATIENCE, started
-from tests.e2e.sync_world import TARGETS, Gate, Sync
+from tests.e2e.steering import Gate
+from tests.e2e.sync_world import TARGETS, Sync
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import MakesJobEnv, RunsCiplug

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e.outside import PATIENCE, eventually, nothing_left, started
-from tests.e2e.sync_world import TARGETS, Gate, Sync, never
+from tests.e2e.steering import Gate, never
+from tests.e2e.sync_world import TARGETS, Sync
 from tests.leaks import assert_no_leak
 
 if TYPE_CHECKING:

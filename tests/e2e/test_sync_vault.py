@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.e2e.sync_world import OWN, TARGETS, Sync, failing
+from tests.e2e.steering import failing
+from tests.e2e.sync_world import OWN, TARGETS, Sync
 from tests.leaks import assert_no_leak
 
 if TYPE_CHECKING:

@@ -20,6 +20,7 @@ TABLE = {
     errors.MissingError: (7, "missing"),
     errors.HandOverError: (8, "hand-over"),
     errors.PlatformError: (9, "platform"),
+    errors.UnansweredError: (9, "unanswered"),
     errors.SyncError: (10, "sync"),
     errors.LedgerError: (10, "ledger"),
     errors.AuditError: (11, "audit"),

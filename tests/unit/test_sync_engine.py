@@ -9,119 +9,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ciplug.conformance import MemoryLedger
 from ciplug.errors import PlatformError, SyncError
 from ciplug.sync.engine import carry_out, survey
 from ciplug.sync.ledger import Entry, Ledger, fingerprint
+from ciplug.sync.plan import Target, owns
 from ciplug.sync.store import NoLedger
-from ciplug.values import Result, Secret, Variable
+from ciplug.values import Secret
+from tests.fakes.memory_platform import PLACE, Died, Memory, Mortal, sync
 from tests.leaks import assert_no_leak
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator
 
-    from ciplug.sync.results import Outcome
-    from ciplug.values import Batch
-
-PLACE = "memory 1"
-
-
-class Died(BaseException):
-    """SIGKILL: nothing runs after it, so the keeper takes no more of what unwinding would still write."""
-
-
-class Memory:
-    """A platform: values by name with a stamp for each write. `shows` says whether it gives values back.
-
-    It dies after `dies_after` calls, a variable's write being one, and `refuses` names. `misfits` have to be deleted
-    before they can be written.
-    """
-
-    place = PLACE
-
-    def __init__(self, values: Mapping[str, str] | None = None, *, shows: bool = True, echoes: bool = False) -> None:
-        self.values = dict(values or {})
-        self.stamps = dict.fromkeys(self.values, 0)
-        self.writes = 0
-        self.calls: list[str] = []
-        self.shows = shows
-        self.echoes = echoes
-        self.dies_after: int | None = None
-        self.keeper: Mortal | None = None
-        self.refuses: set[str] = set()
-        self.misfits: set[str] = set()
-
-    def _call(self, what: str) -> None:
-        if self.dies_after is not None and len(self.calls) >= self.dies_after:
-            if self.keeper is not None:
-                self.keeper.dead = True
-            raise Died
-        self.calls.append(what)
-
-    def _variable(self, name: str) -> Variable:
-        value = Secret(self.values[name]) if self.shows else None
-        misfit = "of another type" if name in self.misfits else ""
-        return Variable(name=name, id=f"id-{name}", value=value, stamp=str(self.stamps[name]), misfit=misfit)
-
-    def read(self) -> Sequence[Variable]:
-        self._call("read")
-        return [self._variable(name) for name in self.values]
-
-    def read_value(self, variable: Variable) -> Secret | None:
-        raise AssertionError(variable.name)
-
-    def problems(self, wanted: Mapping[str, Secret], held: Sequence[Variable]) -> Sequence[str]:
-        return [f"{name}: reserved" for name in wanted if name == "RESERVED"]
-
-    def apply(self, batch: Batch) -> Iterator[Result]:
-        for name, value in batch.writes.items():
-            if name in self.refuses:
-                yield Result(name=name, problem="refused")
-                continue
-            if name in self.misfits:
-                assert name in batch.replaced
-                self._call(f"delete {name}")
-                self.misfits.discard(name)
-                del self.values[name]
-            self._call(f"write {name}")
-            self.put(name, value.reveal().decode())
-            yield Result(name=name, seen=self._variable(name) if self.echoes else None)
-        for variable in batch.deletes:
-            self._call(f"delete {variable.name}")
-            self.values.pop(variable.name, None)
-            yield Result(name=variable.name)
-
-    def put(self, name: str, value: str) -> None:
-        self.writes += 1
-        self.values[name], self.stamps[name] = value, self.writes
-
-
-class Mortal(MemoryLedger):
-    """Dead with its process: then it stores nothing any more."""
-
-    def __init__(self) -> None:
-        super().__init__(Ledger(place=PLACE))
-        self.writes = 0
-        self.dead = False
-
-    def hold(self, ledger: Ledger) -> None:
-        if not self.dead:
-            super().hold(ledger)
-            self.writes += 1
-
-
-def sync(
-    platform: Memory,
-    keeper: Mortal | NoLedger,
-    wanted: Mapping[str, str],
-    *,
-    prune: bool = False,
-    adopt: frozenset[str] = frozenset(),
-) -> Outcome:
-    secrets = {name: Secret(value) for name, value in wanted.items()}
-    return carry_out(
-        survey(platform, secrets, keeper, prune=prune, adopt=adopt), platform, keeper, lambda _result: None
-    )
+    from ciplug.values import Batch, Result
 
 
 @pytest.mark.parametrize("shows", [True, False])
@@ -293,9 +193,25 @@ def entries(draw: st.DrawFn) -> dict[str, Entry]:
     for name in draw(st.sets(st.sampled_from("ABCD"))):
         value = Secret(draw(st.sampled_from(["1", "2", "3"])))
         mark = draw(st.sampled_from(["", fingerprint(keeper.key(), PLACE, name, value)]))
-        stamp = draw(st.sampled_from(["", "0", "1", "99"]))
-        found[name] = Entry(id=draw(st.sampled_from(["", f"id-{name}", "id-other"])), fingerprint=mark, stamp=stamp)
+        found[name] = Entry(
+            id=draw(st.sampled_from(["", f"id-{name}", "id-other"])),
+            fingerprint=mark,
+            stamp=draw(st.sampled_from(["", "0", "1", "99"])),
+            pending=draw(st.sampled_from(["", "create", "write"])),
+        )
     return found
+
+
+def owned(platform: Memory, keeper: Mortal) -> set[str]:
+    """What is ciplug's of what is there."""
+    held = {variable.name: variable for variable in platform.read()}
+    target = Target(
+        wanted={},
+        held=held,
+        ledger=keeper.ledger,
+        fingerprint=lambda name, value: fingerprint(keeper.key(), PLACE, name, value),
+    )
+    return {name for name in held if owns(target, name)}
 
 
 @settings(max_examples=400)
@@ -324,7 +240,9 @@ def test_from_any_state_and_any_ledger_a_sync_ends_where_it_should(
     platform, keeper = Memory(state, shows=shows, echoes=echoes), Mortal()
     platform.misfits = misfits & state.keys()
     keeper.ledger = Ledger(place=PLACE, entries=ledger)
-    foreign = {name: value for name, value in state.items() if name not in ledger.keys() | (adopt & wanted.keys())}
+    mine = owned(platform, keeper) | (adopt & wanted.keys())
+    foreign = {name: value for name, value in state.items() if name not in mine}
+    platform.calls.clear()
 
     platform.dies_after, platform.keeper = dies_after, keeper
     with suppress(Died):
@@ -335,13 +253,15 @@ def test_from_any_state_and_any_ledger_a_sync_ends_where_it_should(
 
     assert not last.failed
     # A write-only value that the ledger knows nothing true of can be wrong only if id, stamp and fingerprint all match.
-    mine = {name: value for name, value in wanted.items() if name not in foreign}
+    ours = {name: value for name, value in wanted.items() if name not in foreign}
     assert {name: platform.values[name] for name in foreign} == foreign
     if shows:
-        assert {name: platform.values[name] for name in mine} == mine
-    assert mine.keys() <= platform.values.keys()
+        assert {name: platform.values[name] for name in ours} == ours
+    assert ours.keys() <= platform.values.keys()
     if prune:
-        assert platform.values.keys() == foreign.keys() | mine.keys()
+        assert platform.values.keys() == foreign.keys() | ours.keys()
+    assert not foreign.keys() & keeper.ledger.entries.keys()
+    assert not [name for name in ours if keeper.ledger.entries[name].pending]
     sync(platform, keeper, wanted, prune=prune, adopt=adopt)
     assert platform.writes == writes
 

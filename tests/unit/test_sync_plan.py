@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -76,6 +77,58 @@ def test_each_variable_has_one_fate_and_its_reason(given_target: Target, kind: s
     assert reason in change.reason
     assert change.applies is (kind in WRITES)
     assert change.differs is (kind != "keep")
+
+
+def pending(how: str, value: str) -> Ledger:
+    """A ledger of a sync that meant to write `value`, and did not come to its end."""
+    entry = Entry(fingerprint=mark("A", Secret(value)), pending=how)  # type: ignore[arg-type]  # the case's own
+    return Ledger(place="prj_1", entries={"A": entry})
+
+
+UNFINISHED = {
+    "create, nothing there": ("create", None, "create", "not there yet"),
+    "create, as it was meant": ("create", readable("v"), "keep", "up to date"),
+    "create, another value": ("create", readable("x"), "foreign", "did not make it"),
+    "create, write-only": ("create", hidden(), "update", "did not finish"),
+    "write, nothing there": ("write", None, "create", "not there yet"),
+    "write, as it was meant": ("write", readable("v"), "keep", "up to date"),
+    "write, another value": ("write", readable("x"), "update", "did not finish"),
+    "write, write-only": ("write", hidden(), "update", "did not finish"),
+}
+
+
+@pytest.mark.parametrize(("how", "held", "kind", "reason"), UNFINISHED.values(), ids=UNFINISHED)
+def test_what_an_earlier_sync_left_unfinished_is_finished_unless_it_is_somebody_else_s(
+    how: str, held: Variable | None, kind: str, reason: str
+) -> None:
+    of = replace(target({"A": "v"}, {"A": held} if held else {}, {}), ledger=pending(how, "v"))
+    (change,) = plan(of)
+    assert change.kind == kind
+    assert reason in change.reason
+
+
+@pytest.mark.parametrize(
+    ("held", "kinds"), [(readable("v"), ["delete"]), (readable("x"), []), (hidden(), ["delete"]), (None, [])]
+)
+def test_an_unfinished_create_that_is_no_longer_wanted_is_deleted_unless_it_is_somebody_else_s(
+    held: Variable | None, kinds: list[str]
+) -> None:
+    of = replace(target({}, {"A": held} if held else {}, {}), ledger=pending("create", "v"))
+    assert [change.kind for change in plan(of, prune=True)] == kinds
+
+
+def test_the_value_of_an_unfinished_create_is_asked_for_where_it_can_be() -> None:
+    of = target({}, {"A": hidden(readable=True)}, {})
+    assert [each.name for each in unsure(replace(of, ledger=pending("create", "v")))] == ["A"]
+    assert unsure(replace(of, ledger=pending("write", "v"))) == []
+
+
+@pytest.mark.parametrize(
+    ("listed", "reason"), [({"A"}, "the vault has no value for it"), (set(), "no longer in the manifest")]
+)
+def test_what_goes_says_whether_the_vault_or_the_manifest_lacks_it(listed: set[str], reason: str) -> None:
+    (change,) = plan(replace(target({}, {"A": readable("v")}, {"A": ("v", "1")}), listed=listed), prune=True)
+    assert (change.kind, change.reason) == ("delete", reason)
 
 
 def test_another_record_of_the_same_name_is_not_the_one_that_was_written() -> None:

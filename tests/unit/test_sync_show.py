@@ -75,6 +75,19 @@ def test_a_target_of_which_nothing_is_known_does_not_pass_for_an_empty_one() -> 
     assert plan(shown())[1:] == []
 
 
+def test_the_error_of_a_target_that_could_not_be_looked_at_is_under_it_whatever_the_others_are() -> None:
+    statuses = [
+        shown(MADE),
+        TargetStatus(target="api", platform="railway", environment="prod", errors=(PlatformError("it is down"),)),
+    ]
+    assert [line for status in statuses for line in plan(status)] == [
+        "web (vercel prj_1)",
+        "  + create   LONG_NAME  not there",
+        "api (railway)",
+        "  error: it is down",
+    ]
+
+
 def test_problems_and_the_missing_ledger_are_in_the_plan() -> None:
     lines = plan(shown(MADE, blind="no right to it", problems=("LONG_NAME: too long",)))
     assert lines[1] == "  note: no ledger: no right to it"
@@ -164,6 +177,38 @@ def test_whatever_an_adapter_has_said_is_masked_everywhere() -> None:
     ]
     assert_no_leak("\n".join(shows), [VALUE])
     assert "it has *** in it" in shows[0] + shows[1]
+
+
+WORDS = ("true", "null", "target", "create", "web", "production", "kind", "apply", "done", "error", "format")
+
+
+def test_secrets_that_are_words_of_the_document_leave_its_keys_and_kinds_alone() -> None:
+    def hidden(said: str) -> str:
+        for word in WORDS:
+            said = said.replace(word, "***")
+        return said
+
+    failing = Change(kind="update", name="target", reason="changed in production")
+    whole = shown(
+        MADE,
+        failing,
+        outcome=Outcome(done=(MADE,), failed=MappingProxyType({"target": "null: production"})),
+        errors=(PlatformError("true", hint="null"),),
+        deployment=Deployment(state="ready", detail="production"),
+    )
+    found = json.loads(json.dumps(document("apply", [whole], hidden)))
+    plain = document("apply", [whole], str)
+    [target], [known] = found["targets"], plain["targets"]
+    assert (found["format"], found["mode"], target.keys()) == (1, "apply", known.keys())
+    assert [target[key] for key in ("target", "platform", "environment", "differs")] == ["web", "vercel", "prod", True]
+    assert [(each["kind"], each["name"]) for each in target["changes"]] == [
+        ("create", "LONG_NAME"),
+        ("update", "target"),
+    ]
+    assert [each["outcome"] for each in target["changes"]] == ["done", "***: ***"]
+    assert [each["reason"] for each in target["changes"]] == ["not there", "changed in ***"]
+    assert target["errors"] == [{"cause": "platform", "message": "***", "hint": "***"}]
+    assert target["deployment"] == {"state": "ready", "detail": "***", "address": ""}
 
 
 def masked(said: str) -> str:

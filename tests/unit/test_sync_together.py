@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from ciplug.errors import PlatformError, SyncError
-from ciplug.sync.together import followers, together
+from ciplug.errors import PlatformError
+from ciplug.sync.together import FaultError, followers, together
 
 
 def nothing() -> bool:
@@ -40,14 +40,24 @@ def test_an_error_is_an_outcome_and_stops_nobody() -> None:
     assert found["b"] == "done"
 
 
-@pytest.mark.parametrize("error", [ValueError("bug"), SystemExit(3), KeyboardInterrupt()])
+@pytest.mark.parametrize("error", [ValueError("bug"), RecursionError("deep"), SystemExit(3), KeyboardInterrupt()])
 def test_a_bug_is_an_outcome_with_its_place_and_without_its_words(error: BaseException) -> None:
     def broken() -> None:
         raise error
 
     found = together({"a": broken, "b": lambda: "done"}, nothing)
-    assert isinstance(found["a"], SyncError)
+    assert isinstance(found["a"], FaultError)
+    assert found["a"].exit_code == 10
     assert re.fullmatch(rf"a fault in test_sync_together\.py:\d+: {type(error).__name__}", str(found["a"]))
+    assert found["b"] == "done"
+
+
+def test_a_recursion_without_end_is_the_outcome_of_its_target_alone() -> None:
+    def endless() -> None:
+        endless()
+
+    found = together({"a": endless, "b": lambda: "done"}, nothing, {"a": "one", "b": "one"})
+    assert isinstance(found["a"], FaultError)
     assert found["b"] == "done"
 
 

@@ -82,6 +82,42 @@ def test_with_others_beside_it_it_is_named_by_its_target() -> None:
     assert isinstance(verdict([lost("api"), done]), SyncError)
 
 
+NOTHING_TO_DO = {"outcome": Outcome()}
+DENIED = DeniedError("no right")
+SKIPPED = partly((), MADE="refused (INVALID_VALUE)")
+
+STATUSES: dict[str, tuple[list[TargetStatus], int]] = {
+    "one, not to be looked at": ([lost()], 9),
+    "one, before its first write": ([shown(MADE, errors=(DOWN,))], 9),
+    "one, at its first write": ([shown(MADE, **partly((), DOWN, MADE="no answer has said that it was done"))], 10),
+    "one, refused by name": ([shown(MADE, **SKIPPED)], 10),
+    "one, the vault's": ([lost(error=DENIED)], 6),
+    "one, a plan that is old": ([shown(MADE, errors=(SyncError("there was a change"),))], 10),
+    "three, none to be looked at": ([lost("a"), lost("b"), lost("c")], 9),
+    "three, two of them with nothing to do": ([lost("a"), shown(KEPT, **NOTHING_TO_DO), shown(**NOTHING_TO_DO)], 9),
+    "three, one of them written to": ([lost("a"), shown(MADE, outcome=Outcome(done=(MADE,))), lost("c")], 10),
+    "three, one of them asked in vain": ([lost("a"), lost("b"), shown(MADE, **SKIPPED)], 10),
+    "three, of two kinds": ([lost("a"), lost("b", DENIED), lost("c")], 10),
+    "three, one of them with foreign ones": ([lost("a"), lost("b"), shown(THEIRS, **NOTHING_TO_DO)], 10),
+}
+
+
+@pytest.mark.parametrize(("statuses", "status"), STATUSES.values(), ids=STATUSES)
+def test_the_status_is_the_platform_s_only_where_nothing_was_written_and_nothing_else_is_wrong(
+    statuses: list[TargetStatus], status: int
+) -> None:
+    found = verdict(statuses)
+    assert found is not None
+    assert found.exit_code == status
+
+
+def test_with_a_redeploy_that_failed_it_is_incomplete() -> None:
+    failed = shown(MADE, outcome=Outcome(done=(MADE,))).deployed(Deployment(state="failed"))
+    found = verdict([failed.with_error(DOWN)])
+    assert found is not None
+    assert (found.exit_code, str(found).splitlines()[-1]) == (10, "web: it is down")
+
+
 @pytest.mark.parametrize(
     "reason",
     [
