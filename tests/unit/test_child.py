@@ -341,7 +341,8 @@ def test_a_child_that_ends_well_on_term_has_its_own_status(tmp_path: Path) -> No
 
 
 def test_a_grandchild_that_ignores_the_signal_is_killed_though_the_child_ended(tmp_path: Path) -> None:
-    script = f"(trap '' TERM; touch {tmp_path}/up; {LOOP}) >/dev/null 2>&1 & echo $! >{tmp_path}/pid; wait"
+    waits = f"until [ -s {tmp_path}/pid ]; do sleep 0.01; done"
+    script = f"(trap '' TERM; {waits}; touch {tmp_path}/up; {LOOP}) >/dev/null 2>&1 & echo $! >{tmp_path}/pid; wait"
     with once(tmp_path / "up", signal.SIGTERM):
         done = run("bash", "-c", script, grace=0.3)
     assert done.status == 143

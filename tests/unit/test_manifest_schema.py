@@ -29,6 +29,7 @@ PARSER_ONLY = (
     "keeps none",
     "is missing, and [project] gives no name",
     "is missing, and the default",
+    "is handed over as a file",
     # lists of names too long for a pattern
     "is reserved: it would change",
     "must not name one of the vault's own mounts",
@@ -95,7 +96,7 @@ GOOD: dict[str, Any] = {
             "environment": "prod",
             "role": "sync",
             "token": "//platforms/x#token",
-            "secrets": ["URL"],
+            "secrets": ["NPM_TOKEN"],
             "options": {
                 "project": "p",
                 "n": 1,

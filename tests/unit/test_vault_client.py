@@ -268,7 +268,7 @@ def test_a_cluster_without_a_leader_is_waited_for(vault, dead):
 
 def test_a_307_to_a_listed_address_that_is_dead_ends_with_the_deadline(vault, dead):
     with ScriptedServer({ROUTE: redirect(307, dead)}) as survivor, pytest.raises(UnreachableError) as caught:
-        vault(survivor, dead, deadline=0.2).request(CALL)
+        vault(survivor, dead, deadline=1.5).request(CALL)
     assert "redirects (307)" in str(caught.value)
 
 
