@@ -23,6 +23,7 @@ COMMANDS = {
     "revoke": "end what a fetch left open",
     "pull": "write an environment's secrets to a .env file, for a person",
     "sync": "make the variables on deploy platforms match the vault",
+    "policy": "write the vault's policies and roles that the manifest implies; compare, or apply them",
     "check": "check the manifest, offline",
     "doctor": "find out why a job does not get its secrets",
     "demo": "see it all against a local OpenBao, with no account anywhere",

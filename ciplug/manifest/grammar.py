@@ -23,7 +23,13 @@ LONGEST_JOB: Final = 255
 LONGEST_PERIOD: Final = 5
 """Digits of a period's number."""
 
-_SECONDS: Final = {"h": 3600, "d": 86400, "w": 604800}
+LONGEST_TTL: Final = 86400
+"""Seconds. GitHub ends a job on its own machines after six hours; a day is for the longest on anybody else's."""
+
+ENVIRONMENT: Final = "{environment}"
+"""Stands in a job's role for the environment that was chosen."""
+
+_SECONDS: Final = {"m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
 def path_problem(text: str) -> str | None:
@@ -62,6 +68,11 @@ def auth_mount_problem(text: str) -> str | None:
     if text == "auth" or text.startswith("auth/"):
         return "must be written without the leading auth/"
     return path_problem(text)
+
+
+def role_template_problem(text: str) -> str | None:
+    """A job's role, in which `ENVIRONMENT` may stand for the name of the environment."""
+    return role_problem(text.replace(ENVIRONMENT, "e"))
 
 
 def label_problem(text: str) -> str | None:
@@ -131,23 +142,41 @@ def project_path_problem(text: str) -> str | None:
 
 def jenkins_problem(text: str) -> str | None:
     """The URL of a Jenkins job, as the ``sub`` claim of its tokens spells it."""
-    scheme, separator, rest = text.partition("://")
-    if not separator or scheme not in ("http", "https") or not rest or rest[0] == "/":
-        return "must be the http:// or https:// URL of a Jenkins job"
-    return character_problem(rest, frozenset('?#@*\\"'))
+    return _url_problem(text, "a Jenkins job")
+
+
+def issuer_problem(text: str) -> str | None:
+    """The ``iss`` claim of a host's identity tokens, in their own spelling."""
+    return _url_problem(text, "an issuer")
 
 
 def period_problem(text: str) -> str | None:
     """A span of time: a whole number of hours, days or weeks."""
     number, unit = text[:-1], text[-1:]
-    if unit not in _SECONDS or not (number.isascii() and number.isdigit()) or number[0] == "0":
+    if unit not in ("h", "d", "w") or not (number.isascii() and number.isdigit()) or number[0] == "0":
         return 'must be a number and h, d or w, as in "90d"'
     return f"must have at most {LONGEST_PERIOD} digits" if len(number) > LONGEST_PERIOD else None
 
 
+def ttl_problem(text: str) -> str | None:
+    """The life of a vault token: a whole number of minutes or hours, as short as a job is."""
+    number, unit = text[:-1], text[-1:]
+    if unit not in ("m", "h") or not (number.isascii() and number.isdigit()) or number[0] == "0":
+        return 'must be a number and m or h, as in "30m"'
+    too_long = len(number) > LONGEST_PERIOD or period_seconds(text) > LONGEST_TTL
+    return f"must be at most {LONGEST_TTL // 3600}h" if too_long else None
+
+
 def period_seconds(text: str) -> int:
-    """The seconds in a span that `period_problem` finds nothing wrong with."""
+    """The seconds in a span that `period_problem` or `ttl_problem` finds nothing wrong with."""
     return int(text[:-1]) * _SECONDS[text[-1]]
+
+
+def _url_problem(text: str, what: str) -> str | None:
+    scheme, separator, rest = text.partition("://")
+    if not separator or scheme not in ("http", "https") or not rest or rest[0] == "/":
+        return f"must be the http:// or https:// URL of {what}"
+    return character_problem(rest, frozenset('?#@*\\"'))
 
 
 def _unprintable(text: str) -> str | None:

@@ -43,7 +43,7 @@ def grant(manifest: Manifest, job: str, environment: str | None = None) -> JobGr
     return JobGrant(
         job=job,
         environment=manifest.environments[chosen],
-        role=found.role,
+        role=found.role_in(chosen),
         grants=_grants(manifest, chosen, found.secrets),
     )
 

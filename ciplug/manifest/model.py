@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ciplug.errors import UsageError
 from ciplug.frozen import frozen
+from ciplug.manifest.grammar import ENVIRONMENT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,13 +33,16 @@ class Vault:
     """Where the vault is and how it is laid out. `deadline` is in seconds; `addresses` have no trailing slash.
 
     `addresses` is empty where the manifest leaves them to the environment. `auth_mounts` is by host kind; `auth_mount`
-    is for the kinds it does not name, empty where the manifest gives none.
+    is for the kinds it does not name, empty where the manifest gives none. `issuers` and `issuer` are likewise the
+    ``iss`` claims of their tokens, where they are not the usual ones.
     """
 
     addresses: tuple[str, ...] = ()
     namespace: str | None = None
     auth_mount: str = DEFAULT_AUTH_MOUNT
     auth_mounts: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    issuer: str = ""
+    issuers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     audience: str
     kv_mount: str = DEFAULT_KV_MOUNT
     kv_version: int = DEFAULT_KV_VERSION
@@ -64,6 +68,7 @@ class Project:
     github: str | None = None
     github_id: int | None = None
     gitlab: str | None = None
+    gitlab_id: int | None = None
     jenkins: str | None = None
 
 
@@ -97,17 +102,29 @@ class SecretSpec:
 
 @frozen
 class Job:
-    """What one CI job may have: names from the catalogue, in one of its environments, through one vault role."""
+    """What one CI job may have: names from the catalogue, in one of its environments, through one vault role.
+
+    `role` may hold ``{environment}``: then there is a role for each. `ttl` is the life of its vault tokens in seconds,
+    ``None`` for the usual one.
+    """
 
     name: str
     environments: tuple[str, ...]
     role: str
     secrets: tuple[str, ...]
+    ttl: int | None = None
+
+    def role_in(self, environment: str) -> str:
+        """The vault role with which the job reads from the environment of that name."""
+        return self.role.replace(ENVIRONMENT, environment)
 
 
 @frozen
 class Target:
-    """One place on a deploy platform. `token` says where the platform's API token is; `options` are for its adapter."""
+    """One place on a deploy platform. `token` says where the platform's API token is; `options` are for its adapter.
+
+    `ttl` is as a job's.
+    """
 
     name: str
     platform: str
@@ -115,6 +132,7 @@ class Target:
     role: str
     token: Ref
     secrets: tuple[str, ...]
+    ttl: int | None = None
     options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
 

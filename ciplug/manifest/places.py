@@ -9,6 +9,7 @@ from ciplug.manifest.address import address_problem, normal_address
 from ciplug.manifest.grammar import (
     audience_problem,
     auth_mount_problem,
+    issuer_problem,
     jenkins_problem,
     label_problem,
     mount_problem,
@@ -33,15 +34,18 @@ from ciplug.manifest.table import kind
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ciplug.manifest.table import Table
+    from ciplug.manifest.table import Check, Table
 
 _VAULT_KEYS = (
-    "address", "namespace", "auth_mount", "audience", "kv_mount", "kv_version", "shared", "deadline",
+    "address", "namespace", "auth_mount", "issuer", "audience", "kv_mount", "kv_version", "shared", "deadline",
 )  # fmt: skip
 _AUTH_MOUNT_KEYS = ("github", "gitlab", "jenkins", "ci", "terminal", "default")
 """Every kind of host that `hosts.detect` knows, and all others."""
 
-_PROJECT_KEYS = ("name", "github", "github_id", "gitlab", "jenkins")
+_ISSUER_KEYS = ("github", "gitlab", "jenkins")
+"""The kinds of host that ``[project]`` can name."""
+
+_PROJECT_KEYS = ("name", "github", "github_id", "gitlab", "gitlab_id", "jenkins")
 
 
 def read_vault(root: Table) -> Vault:
@@ -51,11 +55,14 @@ def read_vault(root: Table) -> Vault:
         return Vault(audience="")
     table.only(*_VAULT_KEYS)
     auth_mount, auth_mounts = _auth_mounts(table)
+    issuer, issuers = _by_host(table, "issuer", issuer_problem, _ISSUER_KEYS, "an issuer")
     return Vault(
         addresses=_addresses(table),
         namespace=table.text("namespace", path_problem),
         auth_mount=auth_mount,
         auth_mounts=auth_mounts,
+        issuer=issuer,
+        issuers=issuers,
         audience=table.text("audience", audience_problem, required=True) or "",
         kv_mount=table.text("kv_mount", mount_problem) or DEFAULT_KV_MOUNT,
         kv_version=table.number("kv_version", int, low=1, high=2) or DEFAULT_KV_VERSION,
@@ -79,6 +86,7 @@ def read_project(root: Table) -> Project | None:
         github=github,
         github_id=table.number("github_id", int, low=1, high=float("inf")),
         gitlab=gitlab,
+        gitlab_id=table.number("gitlab_id", int, low=1, high=float("inf")),
         jenkins=jenkins,
     )
 
@@ -102,15 +110,22 @@ def _addresses(table: Table) -> tuple[str, ...]:
 
 def _auth_mounts(table: Table) -> tuple[str, Mapping[str, str]]:
     """The mount of hosts that are not named, empty where a table gives none, and the mounts by host kind."""
-    given = table.take("auth_mount", str, dict, instead="a string or a table of strings by host")
+    mount, mounts = _by_host(table, "auth_mount", auth_mount_problem, _AUTH_MOUNT_KEYS, "a mount")
+    if mount or isinstance(table.values.get("auth_mount"), dict):
+        return mount, mounts
+    return DEFAULT_AUTH_MOUNT, mounts
+
+
+def _by_host(table: Table, key: str, check: Check, hosts: tuple[str, ...], what: str) -> tuple[str, Mapping[str, str]]:
+    """The string at `key`, or what stands there for each of `hosts`; the string of a table is its ``default``."""
+    given = table.take(key, str, dict, instead="a string or a table of strings by host")
     if not isinstance(given, dict):
-        mount = table.text("auth_mount", auth_mount_problem) if isinstance(given, str) else None
-        return mount or DEFAULT_AUTH_MOUNT, MappingProxyType({})
+        return (table.text(key, check) or "" if isinstance(given, str) else ""), MappingProxyType({})
     if not given:
-        table.problem("must name a mount", "auth_mount")
-    mounts = table.table("auth_mount")
-    mounts.only(*_AUTH_MOUNT_KEYS)
-    found = {key: mounts.text(key, auth_mount_problem) or "" for key in _AUTH_MOUNT_KEYS if key in mounts}
+        table.problem(f"must name {what}", key)
+    named = table.table(key)
+    named.only(*hosts)
+    found = {host: named.text(host, check) or "" for host in hosts if host in named}
     return found.pop("default", ""), MappingProxyType(found)
 
 

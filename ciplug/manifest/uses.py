@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from ciplug.manifest.grammar import (
+    ENVIRONMENT,
     job_problem,
     label_problem,
     line_problem,
@@ -13,6 +14,8 @@ from ciplug.manifest.grammar import (
     period_seconds,
     prose_problem,
     role_problem,
+    role_template_problem,
+    ttl_problem,
 )
 from ciplug.manifest.model import Job, Project, SecretSpec, Target
 from ciplug.manifest.names import name_problem
@@ -34,7 +37,7 @@ NO_REF = Ref(path="", pointer=())
 _SECRET_KEYS = (
     "ref", "environments", "owner", "description", "rotate_every", "as", "encoding", "optional",
 )  # fmt: skip
-_TARGET_KEYS = ("platform", "environment", "role", "token", "secrets", "options")
+_TARGET_KEYS = ("platform", "environment", "role", "token", "secrets", "options", "ttl")
 
 
 def read_secrets(root: Table) -> dict[str, SecretSpec]:
@@ -53,12 +56,16 @@ def read_jobs(root: Table, project: Project | None) -> dict[str, Job]:
     """The tables ``[jobs.*]``; a role that is not given is ``<project>-<job>``."""
     jobs = {}
     for name, table in root.tables("jobs", job_problem):
-        table.only("environment", "role", "secrets")
+        table.only("environment", "role", "secrets", "ttl")
         environments = table.texts("environment", _reference, single=True, required=True)
         if environments == ():
             table.problem("must not be empty", "environment")
         jobs[name] = Job(
-            name=name, environments=environments or (), role=_role(table, name, project), secrets=_listed(table)
+            name=name,
+            environments=environments or (),
+            role=_job_role(table, name, project, environments or ()),
+            secrets=_listed(table),
+            ttl=_ttl(table),
         )
     return jobs
 
@@ -75,6 +82,7 @@ def read_targets(root: Table, project: Project | None) -> dict[str, Target]:
             role=_role(table, name, project),
             token=_ref(table, "token"),
             secrets=_listed(table),
+            ttl=_ttl(table),
             options=_options(table),
         )
     return targets
@@ -120,6 +128,23 @@ def _listed(table: Table) -> tuple[str, ...]:
     if secrets == ():
         table.problem("lists no secret", "secrets")
     return secrets or ()
+
+
+def _ttl(table: Table) -> int | None:
+    text = table.text("ttl", ttl_problem)
+    return period_seconds(text) if text else None
+
+
+def _job_role(table: Table, name: str, project: Project | None, environments: tuple[str, ...]) -> str:
+    """The role as it stands, once it is legal in each of `environments`."""
+    given = table.values.get("role")
+    if not isinstance(given, str) or ENVIRONMENT not in given:
+        return _role(table, name, project)
+    role = table.text("role", role_template_problem)
+    for environment in environments if role else ():
+        if role_problem(given.replace(ENVIRONMENT, environment)):
+            table.problem(f"is no legal name of a role in environment {quoted(environment)}", "role")
+    return role or ""
 
 
 def _role(table: Table, name: str, project: Project | None) -> str:

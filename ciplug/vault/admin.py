@@ -5,9 +5,11 @@ Nothing here is on the path of a job's secrets. hvac is loaded by the first `Adm
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
+from urllib.parse import quote
 
 from ciplug.errors import DeniedError
+from ciplug.frozen import frozen
 from ciplug.net.transport import Transport
 from ciplug.values import Secret
 from ciplug.vault.admin_auth import JwtAdmin
@@ -22,6 +24,21 @@ if TYPE_CHECKING:
 
     from ciplug.net.proxy import ProxySettings
     from ciplug.net.tls import TlsSettings
+
+
+_CHANGED: Final = "check-and-set parameter"
+"""What tells a check that fails from every other 400."""
+
+_ABSENT: Final = -1
+"""What stands for no version in the check-and-set of policies."""
+
+
+@frozen
+class StoredPolicy:
+    """An ACL policy as it is stored. `version` is ``None`` where the vault counts none, as HashiCorp's does not."""
+
+    text: str
+    version: int | None = None
 
 
 class Admin:
@@ -81,6 +98,56 @@ class Admin:
         """Create or replace an ACL policy (``PUT /v1/sys/policies/acl/{name}``)."""
         with route(f"PUT /v1/sys/policies/acl/{name}"):
             self._client.sys.create_or_update_acl_policy(name, hcl)
+
+    def read_policy(self, name: str) -> StoredPolicy | None:
+        """An ACL policy, ``None`` where there is none of that name (``GET /v1/sys/policies/acl/{name}``).
+
+        ``MissingError`` where it is the namespace that is not there.
+        """
+        from hvac.exceptions import InvalidPath
+
+        line = f"GET /v1/sys/policies/acl/{name}"
+        with route(line):
+            try:
+                answer = self._client.adapter.get(f"/v1/sys/policies/acl/{quote(name, safe='')}")
+            except InvalidPath as err:
+                if err.errors:
+                    raise
+                return None
+        version = field(line, answer, "data").get("version")
+        return StoredPolicy(
+            text=str(field(line, answer, "data", "policy")), version=version if isinstance(version, int) else None
+        )
+
+    def write_policy_if(self, name: str, hcl: str, *, seen: StoredPolicy | None) -> bool:
+        """Create or replace an ACL policy if it is still as it was `seen`; whether it now is `hcl`.
+
+        The route is ``PUT /v1/sys/policies/acl/{name}`` with check-and-set, which HashiCorp Vault does not know: what
+        keeps the check there is a look just before. A policy that has become `hcl` counts as written: that is what is
+        there after a write that was repeated because its answer was lost.
+        """
+        from hvac.exceptions import InvalidRequest
+
+        if self.read_policy(name) != seen:
+            return False
+        checked = _ABSENT if seen is None else seen.version
+        body = {"policy": hcl} if checked is None else {"policy": hcl, "cas": checked}
+        with route(f"PUT /v1/sys/policies/acl/{name}"):
+            try:
+                self._client.adapter.put(f"/v1/sys/policies/acl/{quote(name, safe='')}", json=body)
+            except InvalidRequest as err:
+                if not any(_CHANGED in text for text in err.errors or ()):
+                    raise
+                found = self.read_policy(name)
+                return found is not None and found.text == hcl
+        return True
+
+    def policies(self) -> tuple[str, ...]:
+        """The name of every ACL policy (``LIST /v1/sys/policies/acl``)."""
+        line = "LIST /v1/sys/policies/acl"
+        with route(line):
+            answer = self._client.adapter.list("/v1/sys/policies/acl")
+        return tuple(field(line, answer, "data", "keys"))
 
     def create_namespace(self, path: str) -> None:
         """Create a namespace below this one (``POST /v1/sys/namespaces/{path}``)."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import field
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import quote
 
 from ciplug.errors import UsageError
 from ciplug.frozen import frozen
+from ciplug.vault.admin_route import field as field_of
 from ciplug.vault.admin_route import route
 
 if TYPE_CHECKING:
@@ -73,22 +75,88 @@ class JwtAdmin:
             )
 
     def write_role(self, role: JwtRole, mount: str = "jwt") -> None:
-        """Create or replace a role (``POST /v1/auth/{mount}/role/{name}``)."""
+        """Create or replace a role, with nothing left of an earlier one (``POST /v1/auth/{mount}/role/{name}``)."""
         with route(f"POST /v1/auth/{mount}/role/{role.name}"):
-            self._client.auth.jwt.create_role(
-                role.name,
-                role.user_claim,
-                allowed_redirect_uris=[],
-                path=mount,
-                bound_audiences=list(role.bound_audiences),
-                bound_claims=dict(role.bound_claims),
-                bound_claims_type=role.bound_claims_type,
-                claim_mappings=dict(role.claim_mappings),
-                token_policies=list(role.policies),
-                token_type=role.token_type,
-                token_ttl=role.ttl,
-                token_max_ttl=role.max_ttl,
-                clock_skew_leeway=role.leeway,
-                expiration_leeway=role.leeway,
-                not_before_leeway=role.leeway,
-            )
+            self._client.adapter.post(_role_url(mount, role.name), json=document(role))
+
+    def read_role(self, name: str, mount: str = "jwt") -> Mapping[str, Any] | None:
+        """A role's fields, ``None`` where there is none of that name (``GET /v1/auth/{mount}/role/{name}``).
+
+        ``MissingError`` where it is the mount that is not there.
+        """
+        return self._read(f"GET /v1/auth/{mount}/role/{name}", _role_url(mount, name))
+
+    def read_config(self, mount: str = "jwt") -> Mapping[str, Any] | None:
+        """Whose tokens the method trusts, ``None`` before it was told (``GET /v1/auth/{mount}/config``).
+
+        ``MissingError`` where it is the mount that is not there.
+        """
+        return self._read(f"GET /v1/auth/{mount}/config", f"/v1/auth/{quote(mount)}/config")
+
+    def roles(self, mount: str = "jwt") -> tuple[str, ...]:
+        """The name of every role (``LIST /v1/auth/{mount}/role``); ``MissingError`` where there is no such mount."""
+        from hvac.exceptions import InvalidPath
+
+        line = f"LIST /v1/auth/{mount}/role"
+        with route(line):
+            try:
+                answer = self._client.adapter.list(f"/v1/auth/{quote(mount)}/role")
+            except InvalidPath as err:
+                if err.errors:
+                    raise
+                return ()
+        return tuple(field_of(line, answer, "data", "keys"))
+
+    def _read(self, line: str, url: str) -> Mapping[str, Any] | None:
+        from hvac.exceptions import InvalidPath
+
+        with route(line):
+            try:
+                answer = self._client.adapter.get(url)
+            except InvalidPath as err:
+                if err.errors:
+                    raise  # there is no such mount
+                return None
+        data: Mapping[str, Any] = field_of(line, answer, "data")
+        return data
+
+
+def document(role: JwtRole) -> dict[str, Any]:
+    """The role as the API takes it, with every field that bears on who may log in and what for.
+
+    NOTE: all of them, because a field that is left out of a write stays as it was.
+    Source: https://openbao.org/api-docs/auth/jwt/#create-update-role
+    """
+    leeway = role.leeway or 0  # for which the vault takes its own
+    return {
+        "role_type": "jwt",
+        "user_claim": role.user_claim,
+        "user_claim_json_pointer": False,
+        "bound_audiences": list(role.bound_audiences),
+        "bound_subject": "",
+        "bound_claims": {
+            claim: list(value) if isinstance(value, tuple) else value for claim, value in role.bound_claims.items()
+        },
+        "bound_claims_type": role.bound_claims_type,
+        "claim_mappings": dict(role.claim_mappings),
+        "groups_claim": "",
+        "allowed_redirect_uris": [],
+        "clock_skew_leeway": leeway,
+        "expiration_leeway": leeway,
+        "not_before_leeway": leeway,
+        "token_policies": list(role.policies),
+        "token_policies_template_claims": False,
+        "token_no_default_policy": False,
+        "token_type": role.token_type,
+        "token_ttl": role.ttl,
+        "token_max_ttl": role.max_ttl,
+        "token_explicit_max_ttl": 0,
+        "token_period": 0,
+        "token_num_uses": 0,
+        "token_bound_cidrs": [],
+        "token_strictly_bind_ip": False,
+    }
+
+
+def _role_url(mount: str, name: str) -> str:
+    return f"/v1/auth/{quote(mount)}/role/{quote(name, safe='')}"

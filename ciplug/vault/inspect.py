@@ -1,4 +1,4 @@
-"""What ``ciplug doctor`` asks of a vault: is it there, is it well, and what may this token do."""
+"""What ``ciplug doctor`` asks of a vault: is it there and well, what may this token do, and what is set up for it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import time
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
-from ciplug.errors import CiplugError
+from ciplug.errors import CiplugError, DeniedError, VaultError
 from ciplug.frozen import frozen
+from ciplug.net.failures import Failure
 from ciplug.net.retry import Transient
 from ciplug.vault.client import Call
 from ciplug.vault.errors import Purpose
+from ciplug.vault.reading import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -27,11 +29,13 @@ _HEALTH = "/v1/sys/health?standbyok=true&perfstandbyok=true&sealedcode=200&unini
 class Health:
     """The state of one address. With a `problem` there was no usable answer, and the rest means nothing.
 
-    `skew` is how many seconds the vault's clock is ahead of this machine's, to about a second; ``None`` if unknown.
+    `failure` is what the network made of the request, where that is the problem. `skew` is how many seconds the vault's
+    clock is ahead of this machine's, to about a second; ``None`` if unknown.
     """
 
     address: str
     problem: CiplugError | None = None
+    failure: Failure | None = None
     version: str = ""
     initialized: bool = False
     sealed: bool = False
@@ -63,6 +67,66 @@ def capabilities(client: VaultClient, token: Secret, paths: Sequence[str]) -> Ma
     return {path: _words(found.get(path)) for path in paths}
 
 
+def has_auth_mount(client: VaultClient, mount: str) -> bool | None:
+    """Whether a JWT auth method answers at `mount`; ``None`` where that cannot be told.
+
+    ``POST /v1/auth/{mount}/login`` without role and token: a method that is there says what is missing (400), and what
+    is not there is refused (403). The token is not sent for this.
+    """
+    purpose = Purpose(step="inspect", doing=f"looking for auth/{mount}", subject=f"auth/{mount}")
+    call = Call(method="POST", path=f"/v1/auth/{quoted(mount)}/login", body={}, purpose=purpose)
+    try:
+        client.request(call)
+    except DeniedError:
+        return False
+    except VaultError as err:
+        return True if "answered 400" in str(err) else None
+    except CiplugError:
+        return None
+    return True
+
+
+def read_role(client: VaultClient, token: Secret, mount: str, role: str) -> Mapping[str, Any] | None:
+    """``GET /v1/auth/{mount}/role/{role}``: what the role wants and gives; ``None`` where `token` may not read it."""
+    return _read(client, token, f"auth/{quoted(mount)}/role/{quoted(role)}")
+
+
+def read_auth_config(client: VaultClient, token: Secret, mount: str) -> Mapping[str, Any] | None:
+    """``GET /v1/auth/{mount}/config``: which issuer and keys are trusted; ``None`` where `token` may not read it."""
+    return _read(client, token, f"auth/{quoted(mount)}/config")
+
+
+def read_mount(client: VaultClient, token: Secret, mount: str) -> Mapping[str, Any] | None:
+    """``GET /v1/sys/internal/ui/mounts/{mount}``: ``type`` and ``options`` of a secrets engine.
+
+    ``None`` where `token` may do nothing below it, and where there is no such mount.
+    """
+    return _read(client, token, f"sys/internal/ui/mounts/{quoted(mount)}")
+
+
+def look_up(client: VaultClient, token: Secret) -> Mapping[str, Any]:
+    """``GET /v1/auth/token/lookup-self``: ``policies`` and ``ttl`` of `token`. It counts as one use of the token."""
+    return _data(client, token, "auth/token/lookup-self")
+
+
+def _read(client: VaultClient, token: Secret, path: str) -> Mapping[str, Any] | None:
+    try:
+        return _data(client, token, path)
+    except CiplugError:
+        # Whatever the reason: this only adds to what is known without it.
+        return None
+
+
+def _data(client: VaultClient, token: Secret, path: str) -> Mapping[str, Any]:
+    purpose = Purpose(step="inspect", doing=f"looking at {path}", subject=path, conceal=(token,))
+    data = client.request(Call(method="GET", path=f"/v1/{path}", token=token, purpose=purpose)).body.get("data")
+    return data if isinstance(data, dict) else {}
+
+
+def _failure(error: BaseException) -> Failure | None:
+    return error.__cause__ if isinstance(error.__cause__, Failure) else None
+
+
 def _health_of(client: VaultClient, index: int, wall_clock: Callable[[], float]) -> Health:
     address = client.addresses[index]
     purpose = Purpose(step="inspect", doing="asking for its health", subject="sys/health")
@@ -71,9 +135,9 @@ def _health_of(client: VaultClient, index: int, wall_clock: Callable[[], float])
     try:
         answer = client.ask(address, call, client.deadline)
     except Transient as again:
-        return Health(address=str(address), problem=again.error)
+        return Health(address=str(address), problem=again.error, failure=_failure(again))
     except CiplugError as err:
-        return Health(address=str(address), problem=err)
+        return Health(address=str(address), problem=err, failure=_failure(err))
     body = answer.body
     return Health(
         address=str(address),

@@ -127,3 +127,15 @@ def test_person_must_choose_an_environment_that_exists(text: str, environment: s
         manifest.grant_all(manifest.parse(text, "m"), environment)
     assert str(caught.value) == message
     assert caught.value.hint
+
+
+@pytest.mark.parametrize(("environment", "role"), [("dev", "shop-deploy-dev"), ("prod", "shop-deploy-prod")])
+def test_a_role_by_environment_is_that_of_the_chosen_one(environment: str, role: str) -> None:
+    read = manifest.parse(TEXT.replace('"deployer"', '"shop-deploy-{environment}"'), "ciplug.toml")
+    assert manifest.grant(read, "deploy", environment).role == role
+
+
+def test_a_job_whose_name_looks_like_a_template_is_taken_by_its_name() -> None:
+    text = TEXT.replace("[jobs.deploy]", '[jobs."{environment}"]')
+    read = manifest.parse(text, "ciplug.toml")
+    assert manifest.grant(read, "{environment}", "dev").role == "deployer"

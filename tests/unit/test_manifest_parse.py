@@ -355,3 +355,30 @@ print(*sorted(set(sys.modules) - before))
     ours = [name for name in done.stdout.split() if name != "ciplug" and not name.startswith("ciplug.")]
     assert ours == []
     assert "ciplug.manifest.lines" not in done.stdout
+
+
+@pytest.mark.parametrize(("ttl", "seconds"), [("1m", 60), ("90m", 5400), ("24h", 86400)])
+def test_the_life_of_a_token_is_in_seconds(ttl: str, seconds: int) -> None:
+    text = small("[jobs.test]", f'[jobs.test]\nttl = "{ttl}"').replace("[targets.web]", f'[targets.web]\nttl = "{ttl}"')
+    read = manifest.parse(text, "m")
+    assert (read.jobs["test"].ttl, read.targets["web"].ttl) == (seconds, seconds)
+
+
+def test_a_life_that_is_not_given_is_the_usual_one() -> None:
+    read = manifest.parse(SMALL, "m")
+    assert (read.jobs["test"].ttl, read.targets["web"].ttl) == (None, None)
+
+
+def test_an_issuer_is_one_or_by_host_and_keeps_its_spelling() -> None:
+    one = manifest.parse(small('audience = "vault"', 'audience = "v"\nissuer = "https://gitlab.acme.dev/"'), "m").vault
+    assert (one.issuer, one.issuers) == ("https://gitlab.acme.dev/", {})
+    by_host = manifest.parse(
+        small('audience = "vault"', 'audience = "v"\nissuer = { jenkins = "https://ci.acme.dev/oidc/job/a" }'), "m"
+    ).vault
+    assert (by_host.issuer, by_host.issuers) == ("", {"jenkins": "https://ci.acme.dev/oidc/job/a"})
+    assert (manifest.parse(SMALL, "m").vault.issuer, manifest.parse(SMALL, "m").vault.issuers) == ("", {})
+
+
+def test_a_gitlab_project_may_be_given_by_its_number() -> None:
+    project = manifest.parse(small('name = "shop"', 'name = "shop"\ngitlab_id = 20'), "m").project
+    assert project == manifest.Project(name="shop", gitlab_id=20)

@@ -185,6 +185,39 @@ PROBLEMS = [
         "7: project.jenkins: must be the http:// or https:// URL of a Jenkins job",
     ),
     ('name = "shop"', 'name = "s"\njenkins = "https://u@ci/job/x"', "7: project.jenkins: must not hold @"),
+    ('name = "shop"', 'name = "s"\ngitlab_id = 0', "7: project.gitlab_id: must be at least 1"),
+    ('name = "shop"', 'name = "s"\ngitlab_id = "7"', "7: project.gitlab_id: must be an integer, not a string"),
+    (
+        'audience = "vault"',
+        'audience = "v"\nissuer = "vault.acme.dev"',
+        "4: vault.issuer: must be the http:// or https:// URL of an issuer",
+    ),
+    (
+        'audience = "vault"',
+        'audience = "v"\nissuer = "https://a b"',
+        "4: vault.issuer: must not hold blanks or control…",
+    ),
+    (
+        'audience = "vault"',
+        'audience = "v"\nissuer = ""',
+        "4: vault.issuer: must be the http:// or https:// URL of an…",
+    ),
+    (
+        'audience = "vault"',
+        'audience = "v"\nissuer = 1',
+        "4: vault.issuer: must be a string or a table of strings by host, not an integer",
+    ),
+    ('audience = "vault"', 'audience = "v"\nissuer = {}', "4: vault.issuer: must name an issuer"),
+    (
+        'audience = "vault"',
+        'audience = "v"\nissuer = { gitlba = "https://a" }',
+        '4: vault.issuer.gitlba: is not a known key (did you mean "gitlab"?)',
+    ),
+    (
+        'audience = "vault"',
+        'audience = "v"\nissuer = { gitlab = "gitlab.acme.dev" }',
+        "4: vault.issuer.gitlab: must be the http:// or https:// URL of an issuer",
+    ),
     ("[environments.dev]", "[environments.dev]\nx = 1", "8: environments.dev.x: is not a known key"),
     ('path = "app/dev"', "", "7: environments.dev.path: is missing"),
     ('path = "app/dev"', 'path = ""', "8: environments.dev.path: must not be empty or hold an empty segment"),
@@ -303,6 +336,33 @@ PROBLEMS = [
         "[jobs.test]\n",
         '[jobs.test]\nrole = "a/b"\n',
         "14: jobs.test.role: must be letters, digits, dots, dashes and underscores, with…",
+    ),
+    (
+        "[jobs.test]\n",
+        '[jobs.test]\nrole = "{environment}-"\n',
+        "14: jobs.test.role: must be letters, digits, dots, dashes and underscores, with…",
+    ),
+    (
+        "[jobs.test]\n",
+        '[jobs.test]\nrole = "a-{env}"\n',
+        "14: jobs.test.role: must be letters, digits, dots, dashes and underscores, with…",
+    ),
+    (
+        'platform = "vercel"',
+        'platform = "vercel"\nrole = "a-{environment}"',
+        "18: targets.web.role: must be letters, digits, dots, dashes and underscores, with…",
+    ),
+    ("[jobs.test]\n", '[jobs.test]\nttl = "30s"\n', '14: jobs.test.ttl: must be a number and m or h, as in "30m"'),
+    ("[jobs.test]\n", '[jobs.test]\nttl = "0m"\n', '14: jobs.test.ttl: must be a number and m or h, as in "30m"'),
+    ("[jobs.test]\n", '[jobs.test]\nttl = ""\n', '14: jobs.test.ttl: must be a number and m or h, as in "30m"'),
+    ("[jobs.test]\n", '[jobs.test]\nttl = "٣m"\n', '14: jobs.test.ttl: must be a number and m or h, as in "30m"'),
+    ("[jobs.test]\n", '[jobs.test]\nttl = "25h"\n', "14: jobs.test.ttl: must be at most 24h"),
+    ("[jobs.test]\n", '[jobs.test]\nttl = "99999999999h"\n', "14: jobs.test.ttl: must be at most 24h"),
+    ("[jobs.test]\n", "[jobs.test]\nttl = 300\n", "14: jobs.test.ttl: must be a string, not an integer"),
+    (
+        'platform = "vercel"',
+        'platform = "vercel"\nttl = "1d"',
+        "18: targets.web.ttl: must be a number and m or h, as in…",
     ),
     (
         "[jobs.test]\n",
@@ -537,3 +597,12 @@ def test_what_may_be_a_pasted_secret_is_not_repeated(key: str, value: str) -> No
     assert "s" * 81 not in said
     if key != "shared" and key != "address":
         assert "hunter2" not in said
+
+
+def test_a_role_by_environment_must_be_legal_in_each() -> None:
+    text = SMALL.replace("environments.dev]", 'environments."dev."]').replace(
+        'environment = "dev"', 'environment = "dev."'
+    )
+    assert problems_of(text.replace("[jobs.test]", '[jobs.test]\nrole = "shop-{environment}"')) == [
+        '14: jobs.test.role: is no legal name of a role in environment "dev."'
+    ]

@@ -29,6 +29,7 @@ PARSER_ONLY = (
     "keeps none",
     "is missing, and [project] gives no name",
     "is missing, and the default",
+    "is no legal name of a role in environment",
     "is handed over as a file",
     # lists of names too long for a pattern
     "is reserved: it would change",
@@ -55,6 +56,11 @@ GOOD: dict[str, Any] = {
             "terminal": "oidc",
             "default": "jwt",
         },
+        "issuer": {
+            "github": "https://github.acme.dev/_services/token",
+            "gitlab": "https://gitlab.acme.dev",
+            "jenkins": "https://ci.acme.dev/oidc",
+        },
         "audience": "https://vault.acme.dev",
         "kv_mount": "secret",
         "kv_version": 2,
@@ -66,6 +72,7 @@ GOOD: dict[str, Any] = {
         "github": "acme/.github",
         "github_id": 74,
         "gitlab": "acme/web/shop",
+        "gitlab_id": 20,
         "jenkins": "https://ci.acme.dev/job/shop/",
     },
     "environments": {
@@ -89,12 +96,14 @@ GOOD: dict[str, Any] = {
     "jobs": {
         "test": {"environment": "dev", "secrets": ["URL", "NPM_TOKEN"]},
         "build (3.12)": {"environment": ["dev", "prod"], "role": "shop-build", "secrets": ["URL"]},
+        "deploy": {"environment": ["dev", "prod"], "role": "{environment}_x", "ttl": "30m", "secrets": ["URL"]},
     },
     "targets": {
         "web": {
             "platform": "vercel",
             "environment": "prod",
             "role": "sync",
+            "ttl": "2h",
             "token": "//platforms/x#token",
             "secrets": ["NPM_TOKEN"],
             "options": {
@@ -227,6 +236,34 @@ AWKWARD = [
         "a/..",
         "a/b/c",
         "a/b\n",
+    ),
+    *(
+        "{environment}",
+        "a-{environment}",
+        "{environment}.{environment}b",
+        "{environment}-",
+        "-{environment}",
+        "{Environment}",
+        "{environment",
+        "{environment}\n",
+        "{environment}/",
+    ),
+    *(
+        "1m",
+        "5m\n",
+        "0m",
+        "05m",
+        "m",
+        "30s",
+        "1440m",
+        "1441m",
+        "999m",
+        "9999m",
+        "24h",
+        "25h",
+        "100h",
+        "10000000h",
+        "1d",
     ),
     *(
         "a#b",
@@ -379,7 +416,7 @@ def objects_of(node: Any) -> list[dict[str, Any]]:
 
 def test_every_key_of_the_schema_has_its_words_and_no_table_takes_unknown_ones() -> None:
     tables = [table for table in objects_of(manifest.schema()) if isinstance(table["properties"], dict)]
-    assert len(tables) == 8
+    assert len(tables) == 9
     for table in tables:
         assert table["additionalProperties"] is False
         for key, described in table["properties"].items():
@@ -451,6 +488,8 @@ LEAVES = [
         ("vault", "auth_mount"),
         ("vault", "auth_mount", "gitlab"),
         ("vault", "auth_mount", "default"),
+        ("vault", "issuer"),
+        ("vault", "issuer", "gitlab"),
         ("vault", "audience"),
         ("vault", "kv_mount"),
     ),
@@ -468,6 +507,8 @@ LEAVES = [
         ("secrets", "URL", "encoding"),
         ("jobs", "test", "role"),
         ("jobs", "test", "environment"),
+        ("jobs", "test", "ttl"),
+        ("targets", "web", "ttl"),
     ),
     *(("targets", "web", "platform"), ("targets", "web", "role"), ("targets", "web", "token")),
 ]

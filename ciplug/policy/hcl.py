@@ -1,0 +1,180 @@
+"""Policies as HCL: written in one way, and read as far as paths and capabilities go."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from ciplug.errors import UsageError
+from ciplug.frozen import frozen
+from ciplug.policy.model import MARK
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from ciplug.policy.model import Policy
+
+CAPABILITIES: Final = frozenset(
+    {"create", "delete", "deny", "list", "patch", "read", "recover", "scan", "subscribe", "sudo", "update"}
+)
+"""Of Vault and of OpenBao."""
+
+_NEVER_IN_A_PATH: Final = frozenset('"\\{}*+')
+"""What would end the string, begin a template, or make a path mean others as well."""
+
+_BLANK: Final = "new_line_or_comment"
+
+LARGEST: Final = 1024 * 1024
+"""Characters of a policy's text that is read."""
+
+
+class UnreadableError(UsageError):
+    """A policy that says more than paths and capabilities, or says it in another way."""
+
+
+@frozen
+class Reading:
+    """What a text allows, by path, and by name what it says besides: ``path "a": allowed_parameters``."""
+
+    rules: Mapping[str, frozenset[str]]
+    others: tuple[str, ...] = ()
+
+
+def render(policy: Policy) -> str:
+    """The text of `policy`: its mark, then one line for each path, sorted and aligned.
+
+    ``UsageError`` for a name or path that could mean anything but itself; a manifest has none.
+    """
+    paths = sorted(policy.rules)
+    width = max((len(path) for path in paths), default=0) + 2
+    lines = [_mark(policy)]
+    for path in paths:
+        listed = ", ".join(f'"{capability}"' for capability in sorted(_known(policy.rules[path])))
+        lines.append(f"path {_quoted(path):<{width}} {{ capabilities = [{listed}] }}")
+    return "\n".join(lines) + "\n"
+
+
+def parse(text: str) -> Mapping[str, frozenset[str]]:
+    """What the policy `text` allows, by path; ``UnreadableError`` where that is not all it says."""
+    found = read(text)
+    if found.others:
+        raise UnreadableError(f"the policy says more than paths and capabilities: {', '.join(found.others)}")
+    return found.rules
+
+
+def read(text: str) -> Reading:
+    """What the policy `text` allows, with what it says besides; ``UnreadableError`` where that cannot be told.
+
+    Paths and capabilities that are there twice are united, as the vault does.
+    """
+    rules: dict[str, frozenset[str]] = {}
+    others: list[str] = []
+    for item in _items(_tree(text)):
+        path = _path(item)
+        if path is None:
+            others.append(_name(item))
+            continue
+        allowed = rules.get(path, frozenset())
+        for attribute in _items(item.children[-2]):
+            if attribute.data == "attribute" and _name(attribute) == "capabilities":
+                allowed |= _capabilities(attribute, path)
+            else:
+                others.append(f'path "{path}": {_name(attribute)}')
+        rules[path] = allowed
+        others += [f'path "{path}": deny'] * ("deny" in allowed)
+    return Reading(rules=rules, others=tuple(dict.fromkeys(others)))
+
+
+def _mark(policy: Policy) -> str:
+    line = f"{MARK} for {policy.owner} of {policy.project}"
+    if not line.isprintable():
+        raise UsageError("a policy's owner and project must be printable, on one line", hint="mend their names")
+    return line
+
+
+def _quoted(path: str) -> str:
+    if not path.isprintable() or not _NEVER_IN_A_PATH.isdisjoint(path):
+        raise UsageError("a policy's path may not hold quotes, braces, wildcards or control characters")
+    return f'"{path}"'
+
+
+def _known(capabilities: frozenset[str]) -> frozenset[str]:
+    if not capabilities or not capabilities <= CAPABILITIES:
+        raise UsageError("a policy may only give capabilities that a vault has, and at least one")
+    return capabilities
+
+
+def _tree(text: str) -> Any:
+    """The body of the document, as python-hcl2's grammar has it.
+
+    Its plain dictionaries would not do: of an attribute that is there twice they keep the last, and a vault unites
+    both.
+    """
+    try:
+        import hcl2
+        from lark.exceptions import LarkError
+    except ImportError as err:
+        raise UnreadableError(
+            "the policy is not as ciplug writes it, and nothing is installed that reads others",
+            hint="pip install 'ciplug[policy]'",
+        ) from err
+    if len(text) > LARGEST:
+        raise UnreadableError("the policy is longer than 1 MiB")
+    try:
+        return hcl2.parses_to_tree(text).children[0]
+    except LarkError as err:
+        line = getattr(err, "line", None)
+        where = f" in line {line}" if isinstance(line, int) and line > 0 else ""
+        raise UnreadableError(f"the policy is not HCL as ciplug reads it{where}") from err
+    except RecursionError as err:
+        raise UnreadableError("the policy is nested too deeply") from err
+
+
+def _items(body: Any) -> Iterator[Any]:
+    """The attributes and blocks of a body, without the blank lines and comments between them."""
+    return (item for item in body.children if _kind(item) in ("attribute", "block"))
+
+
+def _name(item: Any) -> str:
+    return "".join(str(token) for token in item.children[0].children)
+
+
+def _path(item: Any) -> str | None:
+    """The path of a block ``path "…" { }``, ``None`` for anything else."""
+    if item.data != "block" or _name(item) != "path" or len(item.children) != 5:
+        return None
+    path = _text(item.children[1])
+    if path is None:
+        raise UnreadableError("a path of the policy is no plain string")
+    return path
+
+
+def _capabilities(attribute: Any, path: str) -> frozenset[str]:
+    """The words in ``capabilities = ["…"]``."""
+    listed = _inside(attribute.children[-1], "tuple")
+    terms = [] if listed is None else [item for item in listed.children if _kind(item) not in ("", _BLANK)]
+    words = [_text(_inside(term, "string")) for term in terms]
+    if listed is None or None in words:
+        raise UnreadableError(f'the capabilities of path "{path}" are no list of plain strings')
+    return frozenset(word for word in words if word is not None)
+
+
+def _inside(term: Any, kind: str) -> Any:
+    """The one thing of `kind` that the expression `term` is, or ``None``."""
+    parts = [part for part in term.children if _kind(part) != _BLANK] if _kind(term) == "expr_term" else []
+    return parts[0] if len(parts) == 1 and _kind(parts[0]) == kind else None
+
+
+def _kind(item: Any) -> str:
+    """What the grammar calls `item`; empty for a token, such as a comma."""
+    return getattr(item, "data", "")
+
+
+def _text(string: Any) -> str | None:
+    """The characters of a quoted string without escapes and templates."""
+    if _kind(string) != "string":
+        return None
+    parts = string.children[1:-1]
+    if any(_kind(part) != "string_part" or len(part.children) != 1 for part in parts):
+        return None
+    text = "".join(str(part.children[0]) for part in parts)
+    return None if "\\" in text or "${" in text or "%{" in text or not text.isprintable() else text

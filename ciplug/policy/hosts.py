@@ -1,0 +1,148 @@
+"""What the CI hosts' identity tokens say, as far as a role depends on it: issuers, claims, their types and shapes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from ciplug.frozen import frozen
+
+if TYPE_CHECKING:
+    from ciplug.manifest import Project, Vault
+    from ciplug.manifest.model import Claim
+
+_REGISTERED: Final = frozenset({"iss", "sub", "aud", "jti"})
+_TIMES: Final = frozenset({"exp", "iat", "nbf"})
+
+FORK_EVENT: Final = "pull_request_target"
+"""The event whose token names the base branch while a fork's code may run."""
+
+OWN_EVENTS: Final = (
+    "deployment", "merge_group", "pull_request", "push", "release", "repository_dispatch", "schedule",
+    "workflow_dispatch",
+)  # fmt: skip
+"""GitHub's events in which the code of the repository itself runs; a fork's ``pull_request`` has no token.
+Not among them: ``pull_request_target``, ``workflow_run`` and ``issue_comment``, which run beside a stranger's code.
+"""
+
+
+@frozen
+class HostKind:
+    """One kind of CI host. `texts` and `numbers` are the claims of its tokens, by their type in JSON; `issuer` is the
+    ``iss`` of the host's own service, empty where there is none.
+
+    `attribution` are claims for the vault's audit log. NOTE: a login fails where one of these is no string (measured on
+    OpenBao 2.7: ``error converting claim 'build_number' to string``), so numbers, lists and what may be null are not
+    among them; one that a token does not have is skipped.
+    """
+
+    kind: str
+    label: str
+    texts: frozenset[str]
+    numbers: frozenset[str] = _TIMES
+    attribution: tuple[str, ...]
+    issuer: str = ""
+
+    def knows(self, claim: str) -> bool:
+        """Whether the host's tokens have `claim`; GitHub's custom properties have names of their owners' making."""
+        properties = self.kind == "github" and claim.startswith("repo_property_")
+        return claim in self.texts or claim in self.numbers or properties
+
+    def takes(self, claim: str, value: Claim) -> bool:
+        """Whether `value` can stand in `claim`, as far as the host decides that: its type, and the shape of a ref."""
+        if not self.knows(claim):
+            return True
+        if claim in self.numbers:
+            return type(value) is int
+        return isinstance(value, str) and self._fits(claim, value)
+
+    def _fits(self, claim: str, value: str) -> bool:
+        is_address = value.startswith(("https://", "http://"))
+        match (self.kind, claim):
+            case ("jenkins", "sub"):
+                return is_address
+            case (_, "sub"):
+                return not is_address
+            case ("github", "ref"):
+                return value.startswith("refs/")
+            case ("gitlab", "ref"):
+                return not value.startswith(("refs/heads/", "refs/tags/"))
+            case _:
+                return True
+
+
+GITHUB: Final = HostKind(
+    kind="github",
+    label="GitHub Actions",
+    issuer="https://token.actions.githubusercontent.com",
+    # https://docs.github.com/en/actions/reference/security/oidc
+    texts=_REGISTERED
+    | {
+        "actor", "actor_id", "base_ref", "check_run_id", "enterprise", "enterprise_id", "environment",
+        "environment_node_id", "event_name", "head_ref", "job_workflow_ref", "job_workflow_sha", "ref", "ref_protected",
+        "ref_type", "repository", "repository_id", "repository_owner", "repository_owner_id", "repository_visibility",
+        "run_attempt", "run_id", "run_number", "runner_environment", "sha", "workflow", "workflow_ref", "workflow_sha",
+    },
+    attribution=("actor", "environment", "event_name", "job_workflow_ref", "ref", "repository", "run_id"),
+)  # fmt: skip
+
+GITLAB: Final = HostKind(
+    kind="gitlab",
+    label="GitLab CI",
+    issuer="https://gitlab.com",
+    # https://docs.gitlab.com/ci/secrets/id_token_authentication/
+    texts=_REGISTERED
+    | {
+        "ci_config_ref_uri", "ci_config_sha", "deployment_tier", "environment", "environment_action",
+        "environment_protected", "groups_direct", "job_config", "job_id", "job_namespace_id", "job_namespace_path",
+        "job_project_id", "job_project_path", "job_source", "namespace_id", "namespace_path", "pipeline_id",
+        "pipeline_source", "project_id", "project_path", "project_visibility", "ref", "ref_path", "ref_protected",
+        "ref_type", "runner_environment", "sha", "user_access_level", "user_email", "user_id", "user_login",
+    },
+    numbers=_TIMES | {"runner_id"},
+    attribution=("environment", "job_id", "pipeline_id", "pipeline_source", "project_path", "ref", "user_login"),
+)  # fmt: skip
+
+JENKINS: Final = HostKind(
+    kind="jenkins",
+    label="Jenkins",
+    # https://github.com/jenkinsci/oidc-provider-plugin
+    texts=_REGISTERED - {"jti"},
+    numbers=_TIMES - {"nbf"} | {"build_number"},
+    attribution=("sub",),
+)
+
+ALL: Final = (GITHUB, GITLAB, JENKINS)
+
+
+def named(project: Project | None) -> tuple[HostKind, ...]:
+    """The hosts whose jobs are the project's."""
+    if project is None:
+        return ()
+    given = {
+        "github": project.github or project.github_id,
+        "gitlab": project.gitlab or project.gitlab_id,
+        "jenkins": project.jenkins,
+    }
+    return tuple(host for host in ALL if given[host.kind])
+
+
+def issuer(host: HostKind, vault: Vault, project: Project) -> str:
+    """The ``iss`` of the host's tokens, empty where neither the manifest nor the URL of a Jenkins job tells."""
+    given = vault.issuers.get(host.kind) or vault.issuer or host.issuer
+    if given:
+        return given
+    root, mark, _ = (project.jenkins or "").partition("/job/")
+    return f"{root}/oidc" if mark else ""
+
+
+def identity(host: HostKind, project: Project) -> tuple[str, str]:
+    """The claim that says whose job it is, and its value; a number where there is one, since names can change hands."""
+    if host is GITHUB and project.github_id:
+        return "repository_id", str(project.github_id)
+    if host is GITHUB:
+        return "repository", project.github or ""
+    if host is GITLAB and project.gitlab_id:
+        return "project_id", str(project.gitlab_id)
+    if host is GITLAB:
+        return "project_path", project.gitlab or ""
+    return "sub", project.jenkins or ""

@@ -1,0 +1,111 @@
+"""Roles of the JWT auth method: for which tokens of a CI host the vault gives a holder's rights."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ciplug.frozen import frozen
+from ciplug.policy import hosts
+from ciplug.vault.admin_auth import JwtRole
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ciplug.manifest import Project
+    from ciplug.manifest.model import Claim
+    from ciplug.policy.hosts import HostKind
+    from ciplug.policy.rights import Holder
+
+
+@frozen
+class Place:
+    """Where jobs of `project` on one host log in, and how their tokens are known."""
+
+    host: HostKind
+    project: Project
+    mount: str
+    issuer: str
+    audience: str
+
+
+class UnfitError(ValueError):
+    """No token of a host can be in an environment; the message says why, and what to write instead."""
+
+
+def bind(holder: Holder, place: Place) -> JwtRole:
+    """The role of `holder` at `place`; raises ``UnfitError`` where no token of that host could log in to it.
+
+    Always a service token: a batch token cannot be revoked, and would outlive the job that read with it. Its longest
+    life is its first one, since nothing renews it.
+    """
+    claim, value = hosts.identity(place.host, place.project)
+    bound: dict[str, tuple[Claim, ...]] = {"iss": (place.issuer,), claim: (value,)}
+    if place.host is hosts.GITHUB and "event_name" not in holder.only_if:
+        bound["event_name"] = hosts.OWN_EVENTS
+    for name in sorted(holder.only_if):
+        bound[name] = _narrowed(name, holder.only_if[name], bound.get(name), place)
+    return JwtRole(
+        name=holder.role,
+        bound_audiences=(place.audience,),
+        bound_claims={name: _any_of(values) for name, values in bound.items()},
+        policies=(holder.role,),
+        claim_mappings={name: name for name in place.host.attribution},
+        ttl=holder.ttl,
+        max_ttl=holder.ttl,
+    )
+
+
+def fork_problem(holder: Holder) -> str:
+    """Why a role for GitHub would let a fork's code in, or an empty string."""
+    if hosts.FORK_EVENT not in holder.only_if.get("event_name", ()):
+        return ""
+    return (
+        f"{holder.owner}: only_if.event_name allows {hosts.FORK_EVENT}, whose token looks like the base branch's while"
+        " a fork's code may run; leave it out, and run what needs secrets on push or merge_group"
+    )
+
+
+def _narrowed(name: str, wanted: Sequence[Claim], bound: tuple[Claim, ...] | None, place: Place) -> tuple[Claim, ...]:
+    """What of `wanted` the host's tokens can have in the claim `name`, within what is `bound` already."""
+    _refuse_unknown(name, place.host)
+    typed = tuple(value for value in wanted if place.host.takes(name, value))
+    if not typed:
+        raise UnfitError(_wrong(name, wanted, place.host))
+    fitting = tuple(value for value in typed if bound is None or _is_within(name, value, bound, place.host))
+    if not fitting:
+        own = " or ".join(map(str, bound or ()))
+        raise UnfitError(f"only_if.{name} is outside the project's own, {own}; mend one of the two")
+    return fitting
+
+
+def _refuse_unknown(name: str, host: HostKind) -> None:
+    if name.startswith("/"):
+        raise UnfitError(f'only_if."{name}" begins with /, which a vault takes for a path in the claims; name a claim')
+    if not host.knows(name) and any(other.knows(name) for other in hosts.ALL):
+        raise UnfitError(f"its tokens have no claim {name}; use an environment whose only_if they can meet")
+
+
+def _wrong(name: str, wanted: Sequence[Claim], host: HostKind) -> str:
+    if name in host.numbers:
+        return f"only_if.{name} must be an integer, as in its tokens"
+    if not any(isinstance(value, str) for value in wanted):
+        return f'only_if.{name} must be a string, as in its tokens: "{str(wanted[0]).lower()}"'
+    likely = {
+        ("github", "ref"): "refs/heads/main",
+        ("gitlab", "ref"): "main",
+        ("jenkins", "sub"): "https://ci.example.com/job/shop/",
+        ("github", "sub"): "repo:acme/shop:ref:refs/heads/main",
+        ("gitlab", "sub"): "project_path:acme/shop:ref_type:branch:ref:main",
+    }
+    return f'only_if.{name} has nothing of the form that its tokens have, as in "{likely[host.kind, name]}"'
+
+
+def _is_within(name: str, value: Claim, bound: tuple[Claim, ...], host: HostKind) -> bool:
+    if host is hosts.JENKINS and name == "sub":
+        return any(value == url or str(value).startswith(f"{str(url).rstrip('/')}/") for url in bound)
+    return value in bound
+
+
+def _any_of(values: tuple[Claim, ...]) -> object:
+    """One value as it is, several as a list, of which a vault takes any."""
+    return values[0] if len(values) == 1 else list(values)
