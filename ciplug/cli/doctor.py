@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
 
+from ciplug.cli.explaining import door_of
 from ciplug.cli.options import of_a_job
 from ciplug.cli.report import one_line
-from ciplug.cli.wiring import open_task
-from ciplug.doctor import diagnose
-from ciplug.errors import FindingsError
+from ciplug.cli.wiring import open_task, proxies
+from ciplug.doctor.case import Case
+from ciplug.doctor.diagnosis import diagnose
+from ciplug.errors import FindingsError, IdentityError
+from ciplug.identity.person import PersonIdentity
+from ciplug.net.transport import Transport
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ciplug.cli.invocation import Invocation
-    from ciplug.doctor import Finding
+    from ciplug.cli.wiring import Task
+    from ciplug.doctor.finding import Finding
+    from ciplug.values import VaultToken
 
 _SIGNS = {"ok": "✓", "failed": "✗", "note": "•"}
 
@@ -38,10 +47,8 @@ def command(invocation: Invocation, job: str | None, environment: str | None, fo
     Reads the job's secrets and releases them again; nothing is handed over. Exit status 20 when something is wrong.
     """
     findings = []
-    with open_task("doctor", invocation, job=job, environment=environment) as task:
-        for finding in diagnose(
-            task.steps, task.grant, task.host, task.client, allow_exposure=task.settings.allow_debug_trace
-        ):
+    with open_task("doctor", invocation, job=job, environment=environment) as task, _case(task) as case:
+        for finding in diagnose(case):
             findings.append(finding)
             if form == "text":
                 _show(finding)
@@ -51,11 +58,43 @@ def command(invocation: Invocation, job: str | None, environment: str | None, fo
     if failed:
         raise FindingsError(
             f"{len(failed)} of {len(findings)} checks failed, first: {failed[0].check}",
-            hint=failed[0].remedy or "see the lines above",
+            hint="; ".join(failed[0].remedy.splitlines()) or "see the lines above",
         )
+
+
+@contextmanager
+def _case(task: Task) -> Iterator[Case]:
+    """The task as a case. An issuer may have a certificate of the vault's authority, or one that everybody trusts."""
+    routes = proxies(task.settings)
+    public = Transport(proxies=routes)
+    try:
+        yield Case(
+            steps=task.steps,
+            door=door_of(task),
+            host=task.host,
+            client=task.client,
+            tls=task.settings.tls,
+            proxies=routes,
+            transports=(public, task.client.transport),
+            seconds=task.settings.deadline or task.manifest.vault.deadline,
+            own=_own(task),
+            allow_exposure=task.settings.allow_debug_trace,
+        )
+    finally:
+        public.close()
+
+
+def _own(task: Task) -> VaultToken | None:
+    """A vault login of whoever asks, outside CI: their rights may reach further than the job's."""
+    try:
+        return PersonIdentity(task.settings.env, ci=task.host.ci).identity(task.steps.audience)
+    except IdentityError:
+        return None
 
 
 def _show(finding: Finding) -> None:
     click.echo(f"{_SIGNS[finding.state]} {finding.check}: {one_line(finding.text)}")
-    if finding.remedy:
-        click.echo(f"    → {one_line(finding.remedy)}")
+    arrow = "→"
+    for line in finding.remedy.splitlines():
+        click.echo(f"    {arrow} {one_line(line)}")
+        arrow = " "

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ciplug.cli.destinations import AUTO, NAMES, choose
+from ciplug.cli.explaining import explained
 from ciplug.cli.options import of_a_job
 from ciplug.cli.wiring import open_task, refuse_exposed
 from ciplug.pipeline import deliver
@@ -53,5 +54,5 @@ def command(
         refuse_exposed(task)
         chosen = choose(destination, task, outputs=outputs, unmasked=unmasked)
         chosen.refuse(task, invocation)
-        with deliver(task.steps, task.grant) as found:
+        with explained(task) as steps, deliver(steps, task.grant) as found:
             chosen.hand_over(task, invocation, found)

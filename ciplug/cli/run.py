@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ciplug.cli.explaining import explained
 from ciplug.cli.options import Seconds, of_a_job
 from ciplug.cli.wiring import open_task, refuse_exposed
 from ciplug.inject.child import GRACE, Child
@@ -76,7 +77,7 @@ def _fresh(task: Task) -> Iterator[InHand]:
     refuse_exposed(task)
     note, found = "", None
     try:
-        with deliver(task.steps, task.grant) as found:
+        with explained(task) as steps, deliver(steps, task.grant) as found:
             if task.host.ci and found.leased:
                 from ciplug.cli.keeping import note_session
 

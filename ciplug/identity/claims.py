@@ -102,7 +102,7 @@ def check_only_if(
             hint=f"choose another environment, or let a CI job use {environment}",
         )
     problems = [
-        problem for name, wanted in only_if.items() if (problem := _claim_problem(name, claims.get(name), wanted))
+        problem for name, wanted in only_if.items() if (problem := claim_problem(name, claims.get(name), wanted))
     ]
     if problems:
         raise IdentityError(
@@ -111,17 +111,20 @@ def check_only_if(
         )
 
 
-def _claim_problem(name: str, has: object, wanted: Sequence[str | int | bool]) -> str:
-    """Why claim `name` does not fit, or an empty string. A list claim fits when any element does, as in the vault."""
+def claim_problem(name: str, has: object, wanted: Sequence[str | int | bool], by: str = "only_if") -> str:
+    """Why claim `name` is not what `by` wants, or an empty string.
+
+    A list claim fits when any element does, and types count, as in the vault.
+    """
     candidates = has if isinstance(has, list) else [has]
     if any(_same(candidate, value) for candidate in candidates for value in wanted):
         return ""
     wants = " or ".join(show(value) for value in wanted)
     if has is None:
-        return f"claim {name} is missing, only_if wants {wants}"
+        return f"claim {name} is missing, {by} wants {wants}"
     if any(_looks_same(candidate, value) for candidate in candidates for value in wanted):
-        return f"claim {name} is {show(has)}, only_if wants {wants}: the types differ"
-    return f"claim {name} is {show(has)}, only_if wants {wants}"
+        return f"claim {name} is {show(has)}, {by} wants {wants}: the types differ"
+    return f"claim {name} is {show(has)}, {by} wants {wants}"
 
 
 def _same(one: object, other: object) -> bool:

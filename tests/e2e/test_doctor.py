@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ciplug.standins.claims import github_claims
+from ciplug.standins.claims import github_claims, gitlab_claims
+from ciplug.standins.openbao import find_bao
 from ciplug.vault.admin_auth import JwtRole
-from tests.e2e.outside import command_line, nothing_left, token_env
+from tests.e2e.outside import assert_refused, command_line, nothing_left, token_env
 from tests.e2e.project import AUDIENCE
 from tests.leaks import assert_no_leak
 
@@ -93,7 +94,6 @@ def test_a_reader_that_is_gone_is_no_bug(project: Project, job_env: MakesJobEnv,
 
 
 def test_a_branch_outside_only_if_never_reaches_the_login(project: Project, ciplug: RunsCiplug, issuer: Issuer) -> None:
-
     mark = project.bao.mark()
     env = token_env(issuer, github_claims(ref="refs/heads/feature"))
     done = ciplug("doctor", "--job", "deploy", env=env)
@@ -114,3 +114,165 @@ def test_a_host_that_shows_everything_is_a_finding_among_the_others(
     assert "CI_DEBUG_TRACE" in found["text"]
     assert ("CIPLUG_ALLOW_DEBUG_TRACE" in found["remedy"]) is (state == "failed")
     assert {"identity", "vault"} <= {finding["check"] for finding in findings}
+
+
+def test_a_vault_login_of_ones_own_reads_the_role_beside_the_token(
+    project: Project, ciplug: RunsCiplug, issuer: Issuer
+) -> None:
+    role = JwtRole(
+        name="shop-test",
+        bound_audiences=(AUDIENCE, "another"),
+        bound_claims={"project_path": ["acme/shop", "acme/web"], "ref_protected": True},
+        policies=("default",),
+    )
+    project.admin.jwt.write_role(role, project.auth_mount)
+    mark = project.bao.mark()
+    env = token_env(issuer, gitlab_claims()) | {"VAULT_TOKEN": project.bao.root_token.reveal().decode()}
+    done = ciplug("doctor", env=env)
+    told = done.stdout.decode()
+    assert done.returncode == 20
+    assert "✓ claim aud: " in told
+    assert "✓ claim iss: " in told
+    assert '✓ claim project_path: "acme/shop", as role shop-test wants it' in told
+    assert '✗ claim ref_protected: claim ref_protected is "true", role shop-test wants true: the types differ' in told
+    assert told.count("✗") == 1
+    assert "• login: not tried" in told
+    assert project.logins_since(mark) == 0
+    assert_no_leak(done.stdout + done.stderr, [env["VAULT_TOKEN"], env["CIPLUG_ID_TOKEN"]])
+
+
+def test_a_role_that_may_not_be_read_is_known_by_what_the_vault_says(
+    project: Project, ciplug: RunsCiplug, issuer: Issuer
+) -> None:
+    own = project.admin.create_token(policies=["default"])
+    env = token_env(issuer, github_claims("evil/shop")) | {"VAULT_TOKEN": own.reveal().decode()}
+    told = ciplug("doctor", env=env).stdout.decode()
+    assert "• role: " in told
+    assert "✗ claim repository: the vault rejected" in told
+    assert told.count("✗") == 1
+
+
+def test_a_remedy_of_several_lines_can_be_pasted(project: Project, ciplug: RunsCiplug) -> None:
+    done = ciplug("doctor", "--job", "test", env={"CI": "true", "GITHUB_ACTIONS": "true"})
+    assert "\n      permissions:\n        id-token: write\n        contents: read\n" in done.stdout.decode()
+
+
+def test_a_claim_is_no_command_for_the_host(project: Project, ciplug: RunsCiplug, issuer: Issuer) -> None:
+    env = token_env(issuer, github_claims("x\n::add-mask::y\n##[error]z")) | {"GITHUB_ACTIONS": "true", "CI": "true"}
+    done = ciplug("doctor", env=env)
+    assert done.returncode == 20
+    assert not [line for line in done.stdout.splitlines() if line.startswith((b"::", b"##"))]
+    assert b"##[" not in done.stdout
+
+
+def test_an_address_that_is_down_beside_one_that_answers_is_no_cause(
+    project: Project, ciplug: RunsCiplug, job_env: MakesJobEnv
+) -> None:
+    addresses = f"http://127.0.0.1:1,{project.bao.address}"
+    done = ciplug("doctor", "--job", "test", env=job_env() | {"VAULT_ADDR": addresses})
+    told = done.stdout.decode()
+    assert done.returncode == 0, told
+    assert "• vault: vault not reachable at http://127.0.0.1:1" in told
+    assert f"✓ vault: {project.bao.address} answers" in told
+
+
+FETCH = ("fetch", "--to", "json")
+RUN = ("run", "--", "true")
+
+
+@pytest.mark.parametrize("command", [FETCH, RUN], ids=["fetch", "run"])
+def test_a_rejected_job_is_told_what_the_doctor_knows(
+    project: Project, ciplug: RunsCiplug, issuer: Issuer, command: tuple[str, ...]
+) -> None:
+    project.replace('github = "acme/shop"', 'github = "acme/shop"\ngithub_id = 74')
+    env = token_env(issuer, github_claims("acme/store"))
+    mark = project.bao.mark()
+    done = ciplug(*command, env=env)
+    words = (
+        *('the token has repository "acme/store"', 'project.github wants "acme/shop"'),
+        *('it was renamed (its id is the same): set github = "acme/store"', "`ciplug doctor --job test`"),
+    )
+    assert_refused(done, 6 if command == FETCH else 125, "login-rejected", *words, env=env, project=project)
+    assert len(project.bao.requests_since(mark)) == 1
+
+
+@pytest.mark.parametrize("command", [FETCH, RUN], ids=["fetch", "run"])
+def test_a_denied_job_is_told_of_every_record_with_one_more_request(
+    project: Project, ciplug: RunsCiplug, issuer: Issuer, command: tuple[str, ...]
+) -> None:
+    project.admin.write_policy(f"{project.auth_mount}-test", 'path "nothing" { capabilities = ["read"] }')
+    env = token_env(issuer, github_claims())
+    mark = project.bao.mark()
+    with nothing_left(project):
+        done = ciplug(*command, env=env)
+    mount = project.kv_mount
+    words = (
+        f'path "{mount}/data/app/dev/db" {{ capabilities = ["read"] }}',
+        f'path "{mount}/data/common/npm" {{ capabilities = ["read"] }}',
+        *("no right to read", "; nor ", "role shop-test", "`ciplug doctor --job test`"),
+    )
+    assert_refused(done, 6 if command == FETCH else 125, "denied", *words, env=env, project=project)
+    assert len(project.bao.requests_since(mark, path="sys/capabilities-self")) == 1
+
+
+@pytest.mark.parametrize("command", [FETCH, RUN], ids=["fetch", "run"])
+def test_a_missing_record_comes_with_the_command_that_writes_it(
+    project: Project, ciplug: RunsCiplug, issuer: Issuer, command: tuple[str, ...]
+) -> None:
+    project.replace('ref = "db#url"', 'ref = "database#url"')
+    env = token_env(issuer, github_claims())
+    done = ciplug(*command, env=env)
+    words = (f"bao kv put -mount={project.kv_mount} app/dev/database url=-", "`ciplug doctor --job test`")
+    assert_refused(done, 7 if command == FETCH else 125, "missing", *words, env=env, project=project)
+
+
+@pytest.mark.parametrize("command", [FETCH, RUN], ids=["fetch", "run"])
+def test_a_job_outside_its_environment_is_told_where_there_is_more(
+    project: Project, ciplug: RunsCiplug, issuer: Issuer, command: tuple[str, ...]
+) -> None:
+    env = token_env(issuer, github_claims(environment="production", ref="refs/heads/x")) | {"CIPLUG_JOB": "deploy"}
+    done = ciplug(*command, env=env)
+    words = ('claim ref is "refs/heads/x"', "`ciplug doctor --job deploy` shows every step")
+    assert_refused(done, 3 if command == FETCH else 125, "identity", *words, env=env, project=project)
+
+
+def test_the_command_for_a_missing_record_mends_it(project: Project, ciplug: RunsCiplug, issuer: Issuer) -> None:
+    """As it is printed, with the value on stdin."""
+    project.replace('ref = "db#url"', 'ref = "database#url"')
+    env = token_env(issuer, github_claims())
+    told = json.loads(ciplug("doctor", "--format", "json", env=env).stdout)[-1]["remedy"]
+    pasted = told.partition("stdin: ")[2].partition(";")[0].replace("bao", str(find_bao(os.environ)), 1)
+    admin = {"BAO_ADDR": project.bao.address, "BAO_TOKEN": project.bao.root_token.reveal().decode()}
+    subprocess.run(pasted, shell=True, check=True, input=b"a new value", env=os.environ | admin, capture_output=True)
+    assert json.loads(ciplug(*FETCH, env=env).stdout)["DATABASE_URL"] == "a new value"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"bound_audiences": ("https://elsewhere",)}, {"token_type": "batch"}],
+    ids=["audience", "token type"],
+)
+def test_the_command_for_a_role_mends_it(
+    project: Project, ciplug: RunsCiplug, issuer: Issuer, fields: dict[str, object]
+) -> None:
+    sound: dict[str, object] = {
+        "bound_audiences": (AUDIENCE,),
+        "bound_claims": {"repository": "acme/shop"},
+        "policies": (f"{project.auth_mount}-test", f"{project.auth_mount}-more"),
+    }
+    project.admin.jwt.write_role(JwtRole(name="shop-test", **(sound | fields)), project.auth_mount)  # type: ignore[arg-type]  # any field
+    project.admin.write_policy(f"{project.auth_mount}-more", 'path "pki/cert" { capabilities = ["read"] }')
+    env = token_env(issuer, github_claims())
+    if "token_type" in fields:
+        project.append('\n[secrets.CERT]\nref = "pki:cert#x"\n')
+        project.replace('secrets = ["DATABASE_URL", "NPM_TOKEN"]\n', 'secrets = ["DATABASE_URL", "CERT"]\n')
+    told = json.loads(ciplug("doctor", "--format", "json", env=env).stdout)
+    [remedy] = [finding["remedy"] for finding in told if finding["state"] == "failed"]
+    admin = {"BAO_ADDR": project.bao.address, "BAO_TOKEN": project.bao.root_token.reveal().decode()}
+    pasted = remedy.replace("bao", str(find_bao(os.environ)), 1)
+    subprocess.run(pasted, shell=True, check=True, env=os.environ | admin, capture_output=True)
+    after = ciplug("doctor", "--format", "json", env=env)
+    states = {finding["check"]: finding["state"] for finding in json.loads(after.stdout)}
+    assert states["login"] == "ok"
+    assert "lease" not in states
+    assert (after.returncode == 0) is ("token_type" not in fields)

@@ -218,6 +218,7 @@ RULES = {
             "ciplug_platforms/variable_rules.py",  # to see whether a value is text
             "ciplug_platforms/vercel_apply.py",  # what is sent to the platform
             "cli/pull.py",  # the .env file
+            "doctor/signature.py",  # PyJWT takes text
             "inject/files.py",  # the child's variables and files
             "http.py",  # the platform's token, and the proxy's own credential
             "net/dial.py",  # the proxy's own credential, for CONNECT
@@ -242,8 +243,10 @@ RULES = {
     "git is the checkout's": Rule(
         imports("git", "gitdb"), ("hosts/checkout.py",), ("import git", "from git import Repo")
     ),
-    "tokens are made and verified by the stand-ins alone": Rule(
-        imports("jwt", "cryptography"), ("standins/*",), ("import jwt", "from cryptography import x509")
+    "tokens are made by the stand-ins alone, and verified by them and the doctor": Rule(
+        imports("jwt", "cryptography"),
+        ("standins/*", "doctor/signature.py"),
+        ("import jwt", "from cryptography import x509"),
     ),
     "httpx is for deploy platforms": Rule(imports("httpx"), ("http.py",), ("import httpx", "from httpx import Client")),
     "no log is kept": Rule(imports("logging", "warnings"), (), ("import logging", "from warnings import warn")),

@@ -1,0 +1,38 @@
+"""A secret that is not in the vault: the command that writes it, which takes the value from its standard input."""
+
+from __future__ import annotations
+
+import re
+from shlex import quote
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from ciplug.errors import CiplugError
+    from ciplug.values import Grant
+
+
+def remedies(error: CiplugError, grants: Iterable[Grant]) -> Sequence[str]:
+    """One line for each secret that `error` says is missing, or the error's own hint."""
+    found = [line for item in grants if (line := _remedy(item, str(error)))]
+    return found or [error.hint]
+
+
+def _remedy(grant: Grant, text: str) -> str:
+    """How to write what is missing of `grant`; empty where `text` does not say that it is."""
+    named = re.search(rf"(?:^|; ){re.escape(grant.name)}: ([^;]*)", text)
+    record = grant.record
+    if named is None or record.version is not None or record.engine == "other" or len(grant.pointer) > 1:
+        return ""
+    if "was deleted" in named[1] or "was destroyed" in named[1]:
+        return ""
+    field = grant.pointer[0]
+    # `put` writes the whole record anew, and KV v1 has nothing else.
+    there = "does not exist" not in named[1]
+    if there and record.engine == "kv1":
+        return ""
+    verb = "patch" if there else "put"
+    owner = f" (ask {grant.owner})" if grant.owner else ""
+    command = f"bao kv {verb} -mount={quote(record.mount)} {quote(record.path)} {quote(f'{field}=-')}"
+    return f"write it{owner}, the value on stdin: {command}; or correct the ref of {grant.name} in the manifest"

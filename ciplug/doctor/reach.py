@@ -1,0 +1,81 @@
+"""The way to the vault: address, proxy, TLS, and in which state it answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ciplug.doctor.finding import Finding, failed, note, ok
+from ciplug.net.failures import ProxyRefused, TlsRefused
+from ciplug.vault.inspect import health
+
+if TYPE_CHECKING:
+    from ciplug.doctor.case import Case
+    from ciplug.vault.addresses import Address
+    from ciplug.vault.inspect import Health
+
+SKEW_SECONDS = 30.0
+"""The vault forgives 60 s between its clock and the issuer's by default; half of that is worth a word."""
+
+
+def reach(case: Case) -> tuple[list[Finding], float | None]:
+    """One finding for each address, and how far the vault's clock is ahead of this machine's, where that is known.
+
+    An address that does not answer is why a job fails only where no other one does.
+    """
+    healths = health(case.client)
+    sound = [found for found in healths if _is_sound(found)]
+    findings = []
+    for address, found in zip(case.client.addresses, healths, strict=True):
+        finding = _finding(case, address, found)
+        if finding.state == "failed" and sound:
+            finding = note(finding.check, finding.text, finding.remedy)
+        findings.append(finding)
+    return findings, next((found.skew for found in sound), None)
+
+
+def _is_sound(found: Health) -> bool:
+    return found.problem is None and found.initialized and not found.sealed
+
+
+def _finding(case: Case, address: Address, found: Health) -> Finding:
+    if found.problem is not None:
+        return _unusable(case, address, found)
+    if not found.initialized:
+        return failed("vault", f"{address} is not initialised", f"bao operator init -address={address}")
+    if found.sealed:
+        return failed(
+            "vault", f"{address} is sealed", f"an operator has to unseal it: bao operator unseal -address={address}"
+        )
+    text = f"{address} answers: version {found.version}{', standby' if found.standby else ''}{_way(case, address)}"
+    if found.skew is not None and abs(found.skew) > SKEW_SECONDS:
+        return note(
+            "vault",
+            f"{text}; its clock and this machine's differ by {abs(found.skew):.0f} s",
+            "set both clocks: a login fails once a token seems expired or not valid yet",
+        )
+    return ok("vault", text)
+
+
+def _way(case: Case, address: Address) -> str:
+    """How it is reached: TLS and whom it trusts, and the proxy between."""
+    proxy = case.proxies.route(address.origin)
+    through = f", through the proxy {proxy}" if proxy else ""
+    if address.origin.scheme != "https":
+        return f", without TLS{through}"
+    trusted = case.tls.ca_file or case.tls.ca_path
+    return f", TLS by {trusted or 'an authority of the system'}{through}"
+
+
+def _unusable(case: Case, address: Address, found: Health) -> Finding:
+    problem, origin = found.problem, address.origin
+    if problem is None:
+        raise ValueError("nothing is wrong")
+    if isinstance(found.failure, ProxyRefused):
+        return failed("proxy", str(problem), problem.hint)
+    if isinstance(found.failure, TlsRefused):
+        show = f"openssl s_client -connect {origin.bracketed}:{origin.port} -showcerts </dev/null"
+        return failed("tls", str(problem), f"{problem.hint}; to see its certificate: {show}")
+    proxy = case.proxies.route(origin)
+    told = f" (through the proxy {proxy})" if proxy else ""
+    seen = f"to see it: curl -v {address}/v1/sys/health"
+    return failed("vault", f"{problem}{told}", f"{problem.hint}; {seen}")

@@ -1,0 +1,116 @@
+"""A login that the vault rejected: which check failed and what to do, from the vault's own words and the manifest."""
+
+from __future__ import annotations
+
+import re
+from shlex import quote
+from typing import TYPE_CHECKING, Any, Final
+
+from ciplug.doctor.claims import (
+    audience_remedy,
+    claim_remedy,
+    issuer_remedy,
+    of_only_if,
+    of_project,
+    trust_issuer,
+)
+from ciplug.doctor.finding import Finding, failed, from_error
+from ciplug.identity.claims import evidence, show
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ciplug.doctor.case import Door
+    from ciplug.errors import CiplugError
+
+_CLOCKS: Final = "set the clocks of this machine, the vault and the identity provider (`timedatectl set-ntp true`)"
+
+
+def _take_a_fresh_one(door: Door, claims: Mapping[str, Any]) -> str:
+    del claims
+    fresh = {
+        "gitlab": "start the job again (GitLab's token lives as long as the job's timeout)",
+        "jenkins": "bind the token right before it is used, or give its credential a longer life",
+    }.get(door.kind, "take a fresh token for each job, right before it is used")
+    return f"{fresh}; if the token is fresh, {_CLOCKS}"
+
+
+_CAUSES: Final[tuple[tuple[str, str, Callable[[Door, Mapping[str, Any]], str]], ...]] = (
+    ("(exp)", "expiry", _take_a_fresh_one),
+    ("(nbf)", "clock", lambda _door, _claims: f"the token is not valid yet: {_CLOCKS}"),
+    ("(iat)", "clock", lambda _door, _claims: f"the token comes from the future: {_CLOCKS}"),
+    ("audience", "claim aud", lambda door, _claims: audience_remedy(door)),
+    ("(iss)", "claim iss", issuer_remedy),
+    ("(sub)", "claim sub", lambda door, claims: claim_remedy("sub", claims, door)),
+    (
+        "could not be found",
+        "role",
+        lambda door, _claims: (
+            "create the role with `ciplug policy --apply`, or name one that is there: "
+            f'[jobs.{door.grant.job}] role = "…"; to see them: bao list {quote(f"auth/{door.mount}/role")}'
+        ),
+    ),
+    ("could not load configuration", "auth mount", trust_issuer),
+    (
+        "signature",
+        "signature",
+        lambda door, claims: (
+            f"the auth method trusts other keys than the token's issuer has; {trust_issuer(door, claims)}"
+        ),
+    ),
+)
+"""Words of the vault's reason, the check that failed, and its remedy. Texts as observed on OpenBao 2.7."""
+
+
+def rejected(error: CiplugError, door: Door, claims: Mapping[str, Any], skew: float | None = None) -> Finding:
+    """The finding for a rejected login. `skew` is how far the vault's clock is ahead of this machine's."""
+    text = str(error)
+    reason = _reason(text, door)
+    if named := re.search(r'claim "([^"]+)"', reason):
+        claim = named[1].removeprefix("/")
+        return failed(f"claim {claim}", _with(text, wanted(claim, door, claims)), claim_remedy(claim, claims, door))
+    for words, check, remedy in _CAUSES:
+        if words in reason:
+            told = _times(words, claims, skew) if check in {"expiry", "clock"} else ""
+            return failed(check, _with(text, told), remedy(door, claims))
+    if "there is no such auth mount" in reason:
+        return failed("auth mount", text, mount_remedy(door))
+    return from_error("login", error)
+
+
+def wanted(claim: str, door: Door, claims: Mapping[str, Any]) -> str:
+    """What the manifest says of `claim` where the token has something else; empty where it says nothing."""
+    wants = [*of_only_if(door), *of_project(door.manifest.project, claims)]
+    mismatches = (want for want in wants if want.claim == claim and want.problem(claims))
+    return next((f"{want.by} wants {' or '.join(map(show, want.values))}" for want in mismatches), "")
+
+
+def mount_remedy(door: Door) -> str:
+    """What to do where nothing answers at the auth mount."""
+    return (
+        "correct vault.auth_mount in the manifest (bao auth list), "
+        f"or enable the method: bao auth enable -path={quote(door.mount)} jwt"
+    )
+
+
+def _reason(text: str, door: Door) -> str:
+    """The vault's part of the message: names before it and claims behind it may hold any words."""
+    return (text.partition(f" at auth/{door.mount}: ")[2] or text).partition("; the token has")[0]
+
+
+def _with(text: str, more: str) -> str:
+    return f"{text}; {more}" if more else text
+
+
+def _times(words: str, claims: Mapping[str, Any], skew: float | None) -> str:
+    # Where a token has no nbf, the vault takes its iat, and still speaks of nbf.
+    issued = evidence(claims, "(iat)") if words == "(nbf)" and "nbf" not in claims else ""
+    return "; ".join(filter(None, (issued, _clocks(skew))))
+
+
+def _clocks(skew: float | None) -> str:
+    if skew is None:
+        return ""
+    if abs(skew) < 2:
+        return "the vault's clock and this machine's agree"
+    return f"the vault's clock is {abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} this machine's"

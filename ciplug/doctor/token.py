@@ -1,0 +1,116 @@
+"""The job's identity: whether it has one, for whom, how old it is, and what the manifest says of its claims."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from ciplug.doctor.claims import compared, of_only_if, of_project, remedy
+from ciplug.doctor.finding import failed, from_error, note, ok
+from ciplug.errors import CiplugError
+from ciplug.identity import check_audience, check_only_if, resolve
+from ciplug.identity.claims import show
+from ciplug.values import IdToken
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ciplug.doctor.case import Case
+    from ciplug.doctor.finding import Finding
+    from ciplug.values import Identity
+
+LEEWAY = 60.0
+"""Seconds by which the vault lets a token's times be off, unless its role says otherwise."""
+
+_SNIPPETS = {
+    "permissions: id-token": "permissions:\n  id-token: write\n  contents: read",
+    "id_tokens": "id_tokens:\n  {variable}:\n    aud: {audience}",
+    "withCredentials": "withCredentials([string(credentialsId: 'vault-id-token', variable: '{variable}')]) {{ … }}",
+}
+"""What to paste into the job, by words of the hint that asks for it."""
+
+
+def identify(case: Case) -> tuple[Identity | None, Finding]:
+    """The job's identity, ``None`` where it has none, and what is to be said of that."""
+    try:
+        identity = resolve(case.steps.sources, case.steps.audience)
+    except CiplugError as err:
+        return None, failed("identity", str(err), _with_snippet(err.hint, case))
+    if not isinstance(identity, IdToken):
+        return identity, ok("identity", f"a vault token of your own, from {identity.source}")
+    claims = identity.claims
+    told = f"ID token from {identity.source}: issuer {show(claims.get('iss'))}, subject {show(claims.get('sub'))}"
+    ages, odd = _ages(identity)
+    return identity, (note if odd else ok)("identity", f"{told}{ages}")
+
+
+def examine(identity: IdToken, case: Case) -> Iterator[Finding]:
+    """What can be said of the token's claims without the vault."""
+    yield _audience(identity, case)
+    wants = of_only_if(case.door)
+    yield from compared([want for want in wants if not want.problem(identity.claims)], identity.claims, case.door)
+    yield from _only_if(identity, case)
+    known = {want.claim for want in wants}
+    project = [want for want in of_project(case.door.manifest.project, identity.claims) if want.claim not in known]
+    yield from compared(project, identity.claims, case.door)
+
+
+def _only_if(identity: IdToken, case: Case) -> Iterator[Finding]:
+    """Every claim that keeps the job out of its environment, as one cause."""
+    environment = case.grant.environment
+    try:
+        check_only_if(identity.claims, environment.only_if, environment.name)
+    except CiplugError as err:
+        wrong = (want for want in of_only_if(case.door) if want.problem(identity.claims))
+        told = next((remedy(want, identity.claims, case.door) for want in wrong), "")
+        yield failed("only_if", str(err), err.hint if "pull_request_target" in str(err) or not told else told)
+
+
+def person(case: Case) -> Iterator[Finding]:
+    """What can be said of a vault token that somebody brought: an environment may be for jobs alone."""
+    try:
+        check_only_if(None, case.grant.environment.only_if, case.grant.environment.name)
+    except CiplugError as err:
+        yield from_error("only_if", err)
+
+
+def _audience(identity: IdToken, case: Case) -> Finding:
+    audience = case.steps.audience
+    try:
+        check_audience(identity, audience)
+    except CiplugError as err:
+        return failed("audience", str(err), _for_audience(case, err.hint))
+    return ok("audience", show(audience))
+
+
+def _for_audience(case: Case, hint: str) -> str:
+    if case.host.kind == "gitlab":
+        return f"{hint}\n{_snippet('id_tokens', case)}"
+    if case.host.kind == "jenkins":
+        return f"set the audience of the OpenID Connect credential in Jenkins to {case.steps.audience}"
+    return hint
+
+
+def _with_snippet(hint: str, case: Case) -> str:
+    found = next((words for words in _SNIPPETS if words in hint), "")
+    return f"{hint}\n{_snippet(found, case)}" if found else hint
+
+
+def _snippet(words: str, case: Case) -> str:
+    return _SNIPPETS[words].format(variable="VAULT_ID_TOKEN", audience=case.steps.audience)
+
+
+def _ages(identity: IdToken) -> tuple[str, bool]:
+    """How old the token is and how long it lives, by this machine's clock, and whether that is odd."""
+    now, told, odd = time.time(), "", False
+    issued, begins, expires = (identity.claims.get(name) for name in ("iat", "nbf", "exp"))
+    if isinstance(issued, int | float):
+        told += f", issued {abs(now - issued):.0f} s {'ago' if issued <= now else 'from now'}"
+        odd = issued - now > LEEWAY
+    if isinstance(begins, int | float) and begins - now > LEEWAY:
+        told, odd = f"{told}, not valid for another {begins - now:.0f} s", True
+    if isinstance(expires, int | float):
+        left = expires - now
+        told += f", valid for {left:.0f} s more" if left > 0 else f", expired {-left:.0f} s ago"
+        odd = odd or left < -LEEWAY
+    return told, odd

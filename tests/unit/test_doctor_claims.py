@@ -1,0 +1,192 @@
+"""What is wanted of a token, compared as the vault compares it, and what to do where it differs."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+
+from ciplug.doctor.case import Door
+from ciplug.doctor.claims import Want, claim_remedy, compared, of_only_if, of_project, of_role, remedy
+from ciplug.manifest import JobGrant
+from ciplug.manifest.model import Environment, Job, Manifest, Project, Vault
+from ciplug.standins.claims import github_claims, gitlab_claims, jenkins_claims
+
+AUDIENCE = "https://vault.acme.dev"
+PROJECT = Project(
+    name="shop", github="acme/shop", github_id=74, gitlab="acme/shop", jenkins="https://ci.acme.dev/job/shop/"
+)
+
+
+def door(project: Project | None = PROJECT, **only_if: tuple[Any, ...]) -> Door:
+    environment = Environment(name="prod", path="app/prod", only_if=MappingProxyType(only_if))
+    manifest = Manifest(
+        version=1,
+        vault=Vault(audience=AUDIENCE),
+        project=project,
+        environments={"prod": environment},
+        secrets={},
+        jobs={"deploy": Job(name="deploy", environments=("prod",), role="shop-deploy", secrets=())},
+        targets={},
+        source="ciplug.toml",
+    )
+    return Door(
+        manifest=manifest,
+        grant=JobGrant(job="deploy", environment=environment, role="shop-deploy", grants=()),
+        kind="github",
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "has", "glob", "fits"),
+    [
+        (("a", "b"), "b", False, True),
+        (("a",), ["x", "a"], False, True),
+        (("a",), "A", False, False),
+        ((True,), "true", False, False),
+        (("true",), True, False, False),
+        ((42,), 42, False, True),
+        ((42,), "42", False, False),
+        (("42",), 42, True, False),
+        ((1,), True, False, False),
+        (("refs/*",), "refs/heads/main", True, True),
+        (("refs/*",), "refs/heads/main", False, False),
+        (("a*c",), "abc\nc", True, True),
+        (("a.c",), "abc", True, False),
+        (("a",), None, False, False),
+        (("*",), None, True, False),
+    ],
+)
+def test_values_are_compared_as_the_vault_compares_them(
+    values: tuple[Any, ...], has: object, glob: bool, fits: bool
+) -> None:
+    want = Want(claim="x", values=values, by="role r", glob=glob)
+    claims = {} if has is None else {"x": has}
+    assert (want.problem(claims) == "") is fits
+
+
+def test_a_role_without_audiences_admits_only_a_token_without_one() -> None:
+    want = Want(claim="aud", values=(), by="role r")
+    assert "admits no audience" in want.problem({"aud": "x"})
+    assert want.problem({}) == ""
+
+
+@pytest.mark.parametrize(
+    ("claims", "names"),
+    [
+        (github_claims(), ["repository", "repository_id"]),
+        (gitlab_claims(), ["project_path"]),
+        (jenkins_claims(), ["sub"]),
+        ({"sub": "somebody"}, []),
+    ],
+)
+def test_the_project_wants_what_its_host_says(claims: dict[str, object], names: list[str]) -> None:
+    wants = of_project(PROJECT, claims)
+    assert [want.claim for want in wants] == names
+    assert [want.problem(claims) for want in wants] == [""] * len(names)
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        github_claims("acme/other", repository_id="9"),
+        gitlab_claims("other/shop"),
+        jenkins_claims("https://ci.acme.dev/job/shopping/"),
+        jenkins_claims("https://evil.dev/https://ci.acme.dev/job/shop/"),
+    ],
+)
+def test_the_project_is_none_other(claims: dict[str, object]) -> None:
+    wants = of_project(PROJECT, claims)
+    assert wants
+    assert all(want.problem(claims) for want in wants)
+
+
+def test_a_branch_of_a_multibranch_job_is_the_projects() -> None:
+    claims = jenkins_claims("https://ci.acme.dev/job/shop/job/main/")
+    assert [want.problem(claims) for want in of_project(PROJECT, claims)] == [""]
+
+
+def test_no_project_wants_nothing() -> None:
+    assert of_project(None, github_claims()) == []
+
+
+def test_a_role_wants_what_it_binds() -> None:
+    role = {
+        "bound_audiences": [AUDIENCE],
+        "bound_subject": "s",
+        "bound_claims": {"/repository": "acme/*", "flag": True, "ref": ["a", "b"]},
+        "bound_claims_type": "glob",
+    }
+    wants = {want.claim: want for want in of_role("r", role, {"bound_issuer": "https://i"})}
+    assert {name: want.values for name, want in wants.items()} == {
+        "aud": (AUDIENCE,),
+        "iss": ("https://i",),
+        "sub": ("s",),
+        "repository": ("acme/*",),
+        "flag": (True,),
+        "ref": ("a", "b"),
+    }
+    assert wants["repository"].glob
+    assert not wants["sub"].glob
+
+
+@pytest.mark.parametrize("role", [{}, {"bound_claims": None, "bound_audiences": None}, {"bound_claims": "odd"}])
+def test_an_odd_role_wants_an_audience_at_least(role: dict[str, object]) -> None:
+    assert [want.claim for want in of_role("r", role, None)] == ["aud"]
+
+
+def test_only_what_binds_is_a_failure() -> None:
+    wants = [Want(claim="ref", values=("main",), by="role r"), Want(claim="x", values=("y",), by="role r")]
+    claims = {"ref": "main", "x": "z"}
+    assert [found.state for found in compared(wants, claims, door(), binding=True)] == ["ok", "failed"]
+    soft = list(compared(wants, claims, door()))
+    assert [(found.check, found.state, found.remedy) for found in soft] == [
+        ("claim ref", "ok", ""),
+        ("claim x", "note", ""),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("claim", "claims", "says"),
+    [
+        ("repository", github_claims("acme/store"), 'set github = "acme/store" in [project]'),
+        ("repository", github_claims("evil/shop", repository_id="9"), "a fork perhaps"),
+        ("repository_id", github_claims(repository_id="9"), "a fork perhaps"),
+        ("environment", github_claims(), "`environment: production`"),
+        ("ref_protected", gitlab_claims(), 'the string "true"'),
+        ("ref", github_claims(ref="refs/heads/x"), 'bind shop-deploy to { "ref": "refs/heads/x" }'),
+        ("team", {"team": True}, "the boolean true"),
+    ],
+)
+def test_the_remedy_is_for_this_claim(claim: str, claims: dict[str, object], says: str) -> None:
+    assert says in claim_remedy(claim, claims, door())
+
+
+def test_an_id_is_no_rename_where_the_name_is_the_same() -> None:
+    assert "renamed (its id" not in claim_remedy("repository", github_claims(), door())
+
+
+@pytest.mark.parametrize(
+    ("claims", "says"),
+    [
+        ({"ref": "x"}, "change environments.prod.only_if"),
+        ({"ref": 1}, "the number 1"),
+    ],
+)
+def test_the_remedy_for_only_if_is_in_the_manifest(claims: dict[str, object], says: str) -> None:
+    place = door(ref=("1",))
+    [want] = of_only_if(place)
+    assert says in remedy(want, claims, place)
+
+
+def test_only_if_says_which_environment_a_job_of_github_must_name() -> None:
+    place = door(environment=("live",))
+    [want] = of_only_if(place)
+    assert "`environment: live`" in remedy(want, github_claims(), place)
+
+
+def test_a_command_is_quoted_for_the_shell() -> None:
+    want = Want(claim="iss", values=("https://i",), by="bound_issuer")
+    told = remedy(want, {"iss": "https://i; rm -rf $HOME"}, door())
+    assert "'bound_issuer=https://i; rm -rf $HOME'" in told
