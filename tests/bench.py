@@ -15,11 +15,11 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ciplug.demo.vault import AUDIENCE, let_in
 from ciplug.standins.claims import github_claims
 from ciplug.standins.issuer import Issuer
 from ciplug.standins.openbao import OpenBao, find_bao
 from ciplug.vault.admin import Admin
+from tests.fakes.let_in import AUDIENCE, let_in
 
 TARGETS = {1: 0.4, 10: 0.15, 50: 0.05}
 """Records read, and the ratio of wall times that must not be exceeded."""

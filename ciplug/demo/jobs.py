@@ -33,8 +33,12 @@ class Jobs:
 
     def anothers_secrets(self) -> None:
         """A job that asks for what another one is granted."""
-        self._shell.title("A test job asks for the deploy job's secrets: denied, with the claim that is wrong")
-        self._shell.run("fetch", "--job", "deploy", "--to", "json", claims=github_claims(), expect=6)
+        self._shell.title("A test job takes only_if out of the manifest and asks for the deploy job's secrets: denied")
+        edited = self._shell.folder / "edited.toml"
+        lines = (self._shell.folder / "ciplug.toml").read_text(encoding="utf-8").splitlines(keepends=True)
+        edited.write_text("".join(line for line in lines if not line.startswith("only_if")), encoding="utf-8")
+        command = ("--manifest", edited.name, "fetch", "--job", "deploy", "--to", "json")
+        self._shell.run(*command, claims=github_claims(), expect=6)
 
     def fork(self) -> None:
         """A job for a pull request from a fork."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from ciplug.errors import CiplugError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from ciplug.standins.issuer import Issuer
@@ -64,11 +64,19 @@ class Shell:
 
         `claims` are in the job's ID token; without them it is a job for a pull request from a fork, which has none.
         """
+        return self._run(arguments, self._job_environment(claims), expect)
+
+    def administer(self, *arguments: str, token: str, expect: int) -> str:
+        """The same for a person with the vault token `token`; of what is printed, indented lines are only counted."""
+        env = {"HOME": str(self.folder), "PATH": self._path, "VAULT_ADDR": self._address, "VAULT_TOKEN": token}
+        return self._run(arguments, env, expect, in_full=False)
+
+    def _run(self, arguments: Sequence[str], env: Mapping[str, str], expect: int, *, in_full: bool = True) -> str:
         self.say(f"  $ ciplug {' '.join(arguments)}")
         done = subprocess.run(
             [sys.executable, "-m", "ciplug", *arguments],
             cwd=self.folder,
-            env=self._job_environment(claims),
+            env=env,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -77,9 +85,13 @@ class Shell:
         clean = not any(shows(done.stdout, value.encode()) for value in self.hidden)
         text = done.stdout.decode(errors="replace")
         if clean:
-            for line in text.splitlines():
-                if not line.startswith("::"):  # a runner takes these as commands and shows them elsewhere
-                    self.say(folded(line))
+            # A runner takes some lines as commands and shows them elsewhere.
+            lines = [line for line in text.splitlines() if not line.startswith("::")]
+            shown = [line for line in lines if in_full or not line.startswith(" ")]
+            for line in shown:
+                self.say(folded(line))
+            if len(shown) < len(lines):
+                self.say(f"  | ({len(lines) - len(shown)} lines of details are not shown here)")
         self.check(clean, "no form of any secret in what it printed")
         self.check(done.returncode == expect, f"exit status {expect}")
         return text

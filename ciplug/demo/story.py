@@ -14,7 +14,7 @@ from ciplug.demo.jobs import Jobs
 from ciplug.demo.platforms import open_platforms
 from ciplug.demo.shell import Shell
 from ciplug.demo.syncs import Syncs
-from ciplug.demo.vault import DemoValues, let_targets_in, set_up
+from ciplug.demo.vault import DemoValues, set_up
 from ciplug.standins.issuer import Issuer
 from ciplug.standins.openbao import OpenBao
 from ciplug.vault.admin import Admin
@@ -38,7 +38,6 @@ class Demo:
     def tell(self) -> None:
         """Every step in order; ``DemoFailedError`` at the first that does not hold."""
         self.shell.say("A real OpenBao, a local OIDC issuer and stand-ins of Vercel, Railway and Render are running.")
-        self.shell.say("A vault administrator sets the vault up once.")
         self._set_up()
         mark = self._bao.mark()
         jobs = Jobs(self.shell, self._bao, self._values)
@@ -50,10 +49,13 @@ class Demo:
         self._dead(mark)
 
     def _set_up(self) -> None:
-        """The vault as an administrator leaves it."""
-        set_up(self._bao, self._issuer, self._values)
-        let_targets_in(self._bao, self.platforms.tokens)
-        self.shell.hidden += [*self._values.all, *self.platforms.hidden]
+        """The vault as an administrator leaves it: with the rights that the manifest implies, and none besides."""
+        set_up(self._bao, self._issuer, self._values, self.platforms.tokens)
+        token = self._bao.root_token.reveal().decode()
+        self.shell.hidden += [token, *self._values.all, *self.platforms.hidden]
+        self.shell.title("A vault administrator gives every job and target its rights, derived from the manifest")
+        self.shell.administer("policy", "--apply", "--yes", token=token, expect=0)
+        self.shell.administer("policy", "--check", token=token, expect=0)
 
     def _dead(self, mark: int) -> None:
         self.shell.title("Every credential is dead")
@@ -72,15 +74,15 @@ def open_demo(env: Mapping[str, str], say: Callable[[str], None]) -> Iterator[De
     folder = Path(tempfile.mkdtemp(prefix="ciplug-demo-"))
     try:
         with Issuer() as issuer, OpenBao(env) as bao, open_platforms() as platforms:
-            _check_out(folder, platforms)
+            _check_out(folder, {"issuer": issuer.url, **platforms.addresses})
             yield Demo(Shell(folder, bao.address, issuer, env, say), bao, issuer, platforms)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _check_out(folder: Path, platforms: Platforms) -> None:
+def _check_out(folder: Path, addresses: Mapping[str, str]) -> None:
     """The project's files in `folder`, with a manifest that has found the stand-ins."""
     source = files(__package__)
     (folder / "leaky.sh").write_bytes(source.joinpath("leaky.sh").read_bytes())
     manifest = Template(source.joinpath("ciplug.toml").read_text(encoding="utf-8"))
-    (folder / "ciplug.toml").write_text(manifest.substitute(platforms.addresses), encoding="utf-8")
+    (folder / "ciplug.toml").write_text(manifest.substitute(addresses), encoding="utf-8")

@@ -16,6 +16,7 @@ from ciplug.standins.claims import github_claims
 from ciplug.standins.issuer import Issuer
 from ciplug.standins.openbao import OpenBao
 from ciplug.vault.admin import Admin
+from tests.fakes.let_in import let_in
 from tests.leaks import assert_no_leak
 
 if TYPE_CHECKING:
@@ -87,7 +88,10 @@ class Lab:
 def lab() -> Iterator[Lab]:
     with Issuer() as issuer, OpenBao(os.environ) as bao, Admin(bao.address, bao.root_token) as admin:
         lab = Lab(bao, issuer, DemoValues.random())
-        set_up(bao, issuer, lab.values)
+        set_up(bao, issuer, lab.values, {})
+        let_in(admin, "test", ["app/dev/db", "app/dev/sentry", "common/npm"], {})
+        production = {"ref": "refs/heads/main", "environment": "production"}
+        let_in(admin, "deploy", ["app/prod/db", "app/prod/stripe"], production)
         admin.kv.write("secret", "app/dev/pin", {"value": "123"})
         yield lab
 
@@ -205,7 +209,8 @@ def test_doctor_finds_nothing_wrong_with_a_sound_job(lab: Lab, job: Path, capfd:
     out = capfd.readouterr().out
     assert "✗" not in out
     assert [line.split(":")[0].removeprefix("✓ ") for line in out.splitlines()] == [
-        *("host", "job", "identity", "audience", "vault", "login", "rights", "rights", "secrets")
+        *("host", "job", "identity", "audience", "claim repository", "signature"),
+        *("vault", "login", "rights", "secrets", "masking"),
     ]
     assert_no_leak(out, lab.values.all)
     assert alive(lab) == 1
@@ -214,12 +219,16 @@ def test_doctor_finds_nothing_wrong_with_a_sound_job(lab: Lab, job: Path, capfd:
 @pytest.mark.parametrize(
     ("case", "check", "says"),
     [
-        ({"job": "stranger"}, "login", 'claim "environment" is missing; the token has no claim environment'),
-        ({"repository": "evil/shop"}, "login", 'the token has repository "evil/shop"'),
+        (
+            {"job": "stranger"},
+            "claim environment",
+            'claim "environment" is missing; the token has no claim environment',
+        ),
+        ({"repository": "evil/shop"}, "claim repository", 'the token has repository "evil/shop"'),
         ({"job": "denied"}, "rights", "may not read secret/app/dev/pin"),
         ({"job": "deploy"}, "only_if", 'claim ref is "refs/heads/main"'),
         ({"audience": "https://elsewhere.dev"}, "audience", "https://elsewhere.dev"),
-        ({"lifetime": -400}, "login", "the token has exp "),
+        ({"lifetime": -400}, "expiry", "the token has exp "),
         ({"CIPLUG_ID_TOKEN": "a.b.c"}, "identity", "not an ID token"),
         ({"VAULT_ADDR": "http://127.0.0.1:1", "CIPLUG_DEADLINE": "0.3"}, "vault", "connection refused"),
     ],
