@@ -54,8 +54,7 @@ def _bind(holder: Holder, places: Sequence[Place]) -> _Bound:
     unfit: list[str] = []
     problems: list[str] = []
     for place in places:
-        problem = fork_problem(holder) if place.host is hosts.GITHUB else ""
-        if problem:
+        if problem := fork_problem(holder, place.host):
             problems.append(problem)
             continue
         try:

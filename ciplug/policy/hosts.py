@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from ciplug.frozen import frozen
@@ -15,6 +16,9 @@ _TIMES: Final = frozenset({"exp", "iat", "nbf"})
 
 FORK_EVENT: Final = "pull_request_target"
 """The event whose token names the base branch while a fork's code may run."""
+
+FORK_JOB: Final = re.compile(r"/job/PR-\d+(-head|-merge)?(/|$)", re.IGNORECASE)
+"""What a multibranch project of Jenkins calls the jobs of pull requests, a fork's among them."""
 
 OWN_EVENTS: Final = (
     "deployment", "merge_group", "pull_request", "push", "release", "repository_dispatch", "schedule",

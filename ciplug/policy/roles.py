@@ -55,14 +55,20 @@ def bind(holder: Holder, place: Place) -> JwtRole:
     )
 
 
-def fork_problem(holder: Holder) -> str:
-    """Why a role for GitHub would let a fork's code in, or an empty string."""
-    if hosts.FORK_EVENT not in holder.only_if.get("event_name", ()):
-        return ""
-    return (
-        f"{holder.owner}: only_if.event_name allows {hosts.FORK_EVENT}, whose token looks like the base branch's while"
-        " a fork's code may run; leave it out, and run what needs secrets on push or merge_group"
-    )
+def fork_problem(holder: Holder, host: HostKind) -> str:
+    """Why a role for `host` would let a fork's code in, or an empty string."""
+    if host is hosts.GITHUB and hosts.FORK_EVENT in holder.only_if.get("event_name", ()):
+        return (
+            f"{holder.owner}: only_if.event_name allows {hosts.FORK_EVENT}, whose token looks like the base branch's"
+            " while a fork's code may run; leave it out, and run what needs secrets on push or merge_group"
+        )
+    jobs = (str(value) for value in holder.only_if.get("sub", ()))
+    if host is hosts.JENKINS and (found := next(filter(hosts.FORK_JOB.search, jobs), "")):
+        return (
+            f"{holder.owner}: only_if.sub allows {found}, the job of a pull request, in which a fork's code may run;"
+            " leave it out, and run what needs secrets in the jobs of branches"
+        )
+    return ""
 
 
 def _narrowed(name: str, wanted: Sequence[Claim], bound: tuple[Claim, ...] | None, place: Place) -> tuple[Claim, ...]:

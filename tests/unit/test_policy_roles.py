@@ -245,6 +245,18 @@ def test_the_claims_of_each_host_are_known_by_name_and_type(host: HostKind) -> N
                 " while a fork's code may run; leave it out, and run what needs secrets on push or merge_group"
             ),
         ),
+        *(
+            (
+                JENKINS,
+                f'sub = ["https://ci.acme.dev/job/shop/job/main/", "{job}"]',
+                MOUNTS,
+                (
+                    f"jobs.test: only_if.sub allows {job}, the job of a pull request, in which a fork's code may run;"
+                    " leave it out, and run what needs secrets in the jobs of branches"
+                ),
+            )
+            for job in ("https://ci.acme.dev/job/shop/job/PR-12/", "https://ci.acme.dev/job/shop/job/pr-7-head")
+        ),
         (
             GITHUB,
             "run_id = 7",
