@@ -179,7 +179,7 @@ def test_a_platform_that_stays_down_ends_with_the_deadline(world: World, sync: S
     began = time.monotonic()
     done = sync(target, "--yes", "--deadline", "1", status=9)
     assert "answered 503; trying again for up to 1 s" in done.err
-    assert done.last.startswith("ciplug: error: platform: ")
+    assert done.last.startswith("ciplug: error: unanswered: ")
     assert time.monotonic() - began < 10
 
 
