@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from ciplug.frozen import frozen
 from ciplug.policy.compare_role import differences
-from ciplug.policy.hcl import UnreadableError, read
+from ciplug.policy.hcl import UnreadableError, read, render
 from ciplug.policy.live import key
 
 if TYPE_CHECKING:
@@ -54,6 +54,8 @@ def policy_differences(policy: Policy, text: str | None) -> Iterator[Difference]
     if text is None:
         yield "less", "it is not there"
         return
+    if text == render(policy):
+        return  # and nothing has to be installed that reads the policies of others
     try:
         found = read(text)
     except UnreadableError as err:

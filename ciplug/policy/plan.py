@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ciplug.frozen import frozen
 from ciplug.policy.compare import place, policy_differences, rule
 from ciplug.policy.compare_role import differences, show
-from ciplug.policy.hcl import UnreadableError, read, render
+from ciplug.policy.hcl import UnreadableError, read
 from ciplug.policy.live import is_ours, key, marked_for, policies_of
 from ciplug.policy.model import Policy, Role
 from ciplug.vault.admin_auth import document
@@ -70,7 +70,7 @@ def _policy(policy: Policy, roles: Iterable[Role], live: Live) -> Change:
         return Change(kind="create", item=policy, diff=_diff((), wanted))
     if not is_ours(policy, stored):
         return Change(kind="foreign", item=policy, reason=_stranger(stored.text))
-    if stored.text == render(policy) or not list(policy_differences(policy, stored.text)):
+    if not list(policy_differences(policy, stored.text)):
         return Change(kind="keep", item=policy, seen=stored)
     return Change(kind="update", item=policy, diff=_diff(_said(stored.text), wanted), seen=stored)
 

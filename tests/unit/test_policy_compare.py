@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -270,3 +271,12 @@ def test_more_and_less_are_found_exactly_where_they_are(
     assert ("more" in grades) == bool(granted(given_rules) - granted(wanted))
     assert ("less" in grades) == bool(granted(wanted) - granted(given_rules))
     assert "other" not in grades
+
+
+def test_what_ciplug_wrote_is_compared_without_a_reader_of_hcl(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "hcl2", None)
+    policy = Policy(name="p", owner="jobs.p", project="acme/shop", rules={"secret/data/a": frozenset({"read"})})
+    assert list(policy_differences(policy, render(policy))) == []
+    [(grade, words)] = policy_differences(policy, render(policy) + 'path "b" {}\n')
+    assert grade == "other"
+    assert "nothing is installed that reads others" in words
