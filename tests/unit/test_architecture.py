@@ -218,6 +218,7 @@ RULES = {
             "ciplug_platforms/variable_rules.py",  # to see whether a value is text
             "ciplug_platforms/vercel_apply.py",  # what is sent to the platform
             "cli/pull.py",  # the .env file
+            "demo/story.py",  # the administrator's own login, in the environment of a command
             "doctor/signature.py",  # PyJWT takes text
             "inject/files.py",  # the child's variables and files
             "http.py",  # the platform's token, and the proxy's own credential
