@@ -25,7 +25,6 @@ ref = "probe#value"
 
 [jobs.probe]
 environment = "dev"
-role = "shop-test"
 secrets = ["DATABASE_URL", "PROBE"]
 """
 

@@ -5,17 +5,25 @@ from __future__ import annotations
 import os
 import secrets
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+import httpx
+
+from ciplug.errors import ManifestError, MissingError
+from ciplug.manifest import load
+from ciplug.policy.applying import carry_out
+from ciplug.policy.deriving import derive
+from ciplug.policy.live import read_live
+from ciplug.policy.plan import plan
 from ciplug.standins.openbao import OpenBao
 from ciplug.vault.admin import Admin
-from ciplug.vault.admin_auth import JwtRole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
+    from ciplug.manifest import Manifest
     from ciplug.standins.issuer import Issuer
     from tests.e2e.postgres import Postgres
 
@@ -27,6 +35,7 @@ version = 1
 [vault]
 address = "{address}"
 auth_mount = "{auth_mount}"
+issuer = "{issuer}"
 audience = "{audience}"
 kv_mount = "{kv_mount}"
 shared = ["common"]
@@ -73,21 +82,23 @@ environment = "dev"
 secrets = ["DATABASE_URL", "PG_USER", "PG_PASSWORD"]
 """
 
+_EXAMPLES: Final = Path(__file__).parents[2] / "examples" / "ciplug.toml"
 
-_EXAMPLE_JOBS: Final = {
-    "jwt": {"repository": "acme/shop"},
-    "jwt-gitlab": {"project_path": "acme/shop"},
-    "jwt-jenkins": {"sub": "https://ci.acme.dev/job/shop/"},
+_HOSTS: Final = {
+    "github": "acme/shop",
+    "gitlab": "acme/shop",
+    "jenkins": "https://ci.acme.dev/job/shop/",
 }
-"""Whose jobs may log in, by auth mount."""
+"""What ``[project]`` calls the project on each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
-    """The project ``acme/shop``, with mounts, policies and roles of its own, and its manifest in `directory`.
+    """The project ``acme/shop``, with mounts and roles of its own, and its manifest in `directory`.
 
     Jobs: ``test`` (dev), ``deploy`` (prod) and, with the fixture `leased`, ``migrate`` (dev and a database login).
-    Their roles are ``shop-<job>``. `values` has what the vault holds, by environment and variable.
+    Their roles and policies are ``shop-<job>``, and the vault has them as the manifest implies, also after a change of
+    it. `values` has what the vault holds, by environment and variable.
     """
 
     directory: Path
@@ -104,14 +115,33 @@ class Project:
 
     def append(self, toml: str) -> None:
         """Add to the manifest."""
-        with self.manifest.open("a", encoding="utf-8") as file:
-            file.write(toml)
+        self.write(self.manifest.read_text(encoding="utf-8") + toml)
 
     def replace(self, old: str, new: str) -> None:
         """Change the manifest in the one place that says `old`."""
+        self.replace_unapplied(old, new)
+        self.apply()
+
+    def replace_unapplied(self, old: str, new: str) -> None:
+        """The same by somebody who does not run ``ciplug policy`` afterwards: the vault's rights stay as they are."""
         text = self.manifest.read_text(encoding="utf-8")
         assert text.count(old) == 1, old
         self.manifest.write_text(text.replace(old, new), encoding="utf-8")
+
+    def write(self, text: str) -> None:
+        """Make `text` the manifest, and give the vault the rights that it implies."""
+        self.manifest.write_text(text, encoding="utf-8")
+        self.apply()
+
+    def apply(self) -> None:
+        """Bring the vault to what the manifest implies, where ``ciplug policy --apply`` would; else leave it alone.
+
+        What a test has written by hand is not ciplug's, so it stays as well.
+        """
+        try:
+            bring(self.admin, load(self.manifest))
+        except (ManifestError, MissingError):
+            return
 
     def put(self, path: str, data: Mapping[str, object]) -> int:
         """Write a record below the project's own mount; its new version."""
@@ -142,11 +172,30 @@ def new_project(directory: Path, bao: OpenBao, admin: Admin, issuer: Issuer) -> 
             },
         },
     )
-    _write_manifest(project)
     _fill(project)
-    production = {"ref": "refs/heads/main", "environment": "production"}
-    _let_in(project, issuer, project.auth_mount, {"repository": "acme/shop"}, production)
+    _forget_policies(project)
+    _trust(admin, project.auth_mount, issuer)
+    project.write(
+        _MANIFEST.format(
+            address=bao.address,
+            auth_mount=project.auth_mount,
+            issuer=issuer.url,
+            kv_mount=project.kv_mount,
+            audience=AUDIENCE,
+        )
+    )
     return project
+
+
+def bring(admin: Admin, manifest: Manifest) -> None:
+    """The vault's policies and roles as `manifest` implies them: what ``ciplug policy --apply --yes`` does.
+
+    ``ManifestError`` where it implies nothing safe, ``MissingError`` where the vault has no such auth mount.
+    """
+    implied = derive(manifest)
+    if implied.problems:
+        raise ManifestError("\n".join(implied.problems))
+    list(carry_out(admin, plan(implied, read_live(admin, implied))))
 
 
 def lease_logins(project: Project, postgres: Postgres) -> None:
@@ -168,11 +217,18 @@ def lease_logins(project: Project, postgres: Postgres) -> None:
 def open_to_every_host(project: Project, issuer: Issuer) -> None:
     """Let jobs on GitLab CI and Jenkins in as well, each through an auth mount of its own, as their issuers need."""
     mounts = {"github": project.auth_mount} | {host: f"{project.auth_mount}-{host}" for host in ("gitlab", "jenkins")}
-    table = ", ".join(f'{host} = "{mount}"' for host, mount in mounts.items())
-    project.replace(f'auth_mount = "{project.auth_mount}"', f"auth_mount = {{ {table} }}")
-    production = {"ref": "main", "environment": "production"}
-    _let_in(project, issuer, mounts["gitlab"], {"project_path": "acme/shop"}, production)
-    _let_in(project, issuer, mounts["jenkins"], {"sub": "https://ci.acme.dev/job/shop/"}, {})
+    for mount in (mounts["gitlab"], mounts["jenkins"]):
+        _trust(project.admin, mount, issuer)
+    text = project.manifest.read_text(encoding="utf-8")
+    for old, new in (
+        (f'auth_mount = "{project.auth_mount}"', f"auth_mount = {_table(mounts)}"),
+        (f'issuer = "{issuer.url}"', f"issuer = {_table(dict.fromkeys(_HOSTS, issuer.url))}"),
+        ('github = "acme/shop"', "\n".join(f'{host} = "{name}"' for host, name in _HOSTS.items())),
+    ):
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    # One change, because there is no safe role for three hosts at one mount, or from one issuer.
+    project.write(text)
 
 
 class ExampleVault(NamedTuple):
@@ -190,22 +246,13 @@ def example_vault(issuer: Issuer) -> Iterator[ExampleVault]:
     with OpenBao(os.environ) as bao, Admin(bao.address, bao.root_token) as admin:
         admin.kv.write("secret", "app/dev/db", {"url": values["DATABASE_URL"]})
         admin.kv.write("secret", "common/npm", {"token": values["NPM_TOKEN"]})
-        paths = ("app/dev/db", "common/npm")
-        rules = (f'path "secret/data/{path}" {{ capabilities = ["read"] }}\n' for path in paths)
-        admin.write_policy("shop-test", "".join(rules))
-        for mount, bound in _EXAMPLE_JOBS.items():
-            admin.jwt.enable(mount)
-            admin.jwt.configure(mount, bound_issuer=issuer.url, jwks_url=issuer.jwks_url)
-            role = JwtRole(name="shop-test", bound_audiences=(AUDIENCE,), bound_claims=bound, policies=("shop-test",))
-            admin.jwt.write_role(role, mount)
+        declared = load(_EXAMPLES)
+        for mount in declared.vault.auth_mounts.values():
+            _trust(admin, mount, issuer)
+        # Not in the file, which people copy: there, each host has its own issuer.
+        issuers = dict.fromkeys(declared.vault.auth_mounts, issuer.url)
+        bring(admin, replace(declared, vault=replace(declared.vault, issuers=issuers)))
         yield ExampleVault(bao, admin, values)
-
-
-def _write_manifest(project: Project) -> None:
-    text = _MANIFEST.format(
-        address=project.bao.address, auth_mount=project.auth_mount, kv_mount=project.kv_mount, audience=AUDIENCE
-    )
-    project.manifest.write_text(text, encoding="utf-8")
 
 
 def _fill(project: Project) -> None:
@@ -216,25 +263,20 @@ def _fill(project: Project) -> None:
     project.put("common/npm", {"token": project.values["dev"]["NPM_TOKEN"]})
 
 
-def _let_in(
-    project: Project, issuer: Issuer, mount: str, bound: Mapping[str, str], production: Mapping[str, str]
-) -> None:
-    """Roles for the three jobs, each with a policy of its own that reads one environment."""
-    jwt = project.admin.jwt
-    jwt.enable(mount)
-    jwt.configure(mount, bound_issuer=issuer.url, jwks_url=issuer.jwks_url)
-    for job, environment, more in (("test", "dev", {}), ("deploy", "prod", production), ("migrate", "dev", {})):
-        policy = f"{mount}-{job}"
-        readable = [f"{project.kv_mount}/data/app/{environment}/*", f"{project.kv_mount}/data/common/*"]
-        if job == "migrate":
-            readable.append(f"{project.database_mount}/creds/web")
-        rules = (f'path "{path}" {{ capabilities = ["read"] }}\n' for path in readable)
-        project.admin.write_policy(policy, "".join(rules))
-        role = JwtRole(
-            name=f"shop-{job}",
-            bound_audiences=(AUDIENCE,),
-            bound_claims={**bound, **more},
-            policies=(policy,),
-            claim_mappings={name: name for name in (*bound, "run_id")},
-        )
-        jwt.write_role(role, mount)
+def _trust(admin: Admin, mount: str, issuer: Issuer) -> None:
+    admin.jwt.enable(mount)
+    admin.jwt.configure(mount, bound_issuer=issuer.url, jwks_url=issuer.jwks_url)
+
+
+def _table(texts: Mapping[str, str]) -> str:
+    """An inline table of TOML."""
+    return "{ " + ", ".join(f'{key} = "{text}"' for key, text in texts.items()) + " }"
+
+
+def _forget_policies(project: Project) -> None:
+    """Delete what the session's vault has of the tests before, by hand or not: policies have no mount of their own."""
+    headers = {"X-Vault-Token": project.bao.root_token.reveal().decode()}
+    for name in project.admin.policies():
+        if name.startswith("shop-"):
+            url = f"{project.bao.address}/v1/sys/policies/acl/{name}"
+            httpx.delete(url, headers=headers).raise_for_status()

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import secrets
 from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 
+from ciplug.manifest import load
+from ciplug.policy.deriving import derive
+from ciplug.policy.hcl import render
 from ciplug.standins.vercel.limits import DELETING, PROJECTS, Limit
-from ciplug.vault.admin_auth import JwtRole
 from tests.e2e.outside import nothing_left
-from tests.e2e.project import AUDIENCE
 from tests.e2e.steering import Clock, SteeredRailway, SteeredRender, SteeredVercel
 from tests.leaks import assert_no_leak
 
@@ -94,7 +95,7 @@ class World:
     def _edit(self, target: str, key: str, value: str) -> None:
         before, head, after = self.project.manifest.read_text().partition(f"[targets.{target}]")
         old = self._line(target, key)
-        self.project.manifest.write_text(before + head + after.replace(key + old, key + value, 1))
+        self.project.write(before + head + after.replace(key + old, key + value, 1))
 
     def kept(self, target: str) -> dict[str, Any]:
         """What the ledger says of the one place where `target` is."""
@@ -171,25 +172,12 @@ class World:
         route = f"{self.render.api_url}/services/{self.service}/deploys"
         httpx.post(route, json={}, headers={"Authorization": f"Bearer {self.render.token}"}).raise_for_status()
 
-    def let_in(self, target: str, *, ledger: bool = True, also: tuple[str, ...] = ()) -> None:
-        """The vault's role for a sync of `target`, with the right to its ledger or without; it reads `also` these."""
-        project = self.project
-        readable = [f"{project.kv_mount}/data/{path}" for path in ("app/prod/*", "common/*")]
-        rules = [f'path "{path}" {{ capabilities = ["read"] }}' for path in (*readable, *also)]
-        kept = f"{project.kv_mount}/data/app/prod/.ciplug"
-        if ledger:
-            rules += [
-                f'path "{kept}/{name}" {{ capabilities = ["create", "read", "update"] }}' for name in (target, ".key")
-            ]
-        policy = f"{project.auth_mount}-{target}"
-        project.admin.write_policy(policy, "\n".join(rules))
-        role = JwtRole(
-            name=f"shop-{target}",
-            bound_audiences=(AUDIENCE,),
-            bound_claims={"repository": "acme/shop", "ref": "refs/heads/main", "environment": "production"},
-            policies=(policy,),
-        )
-        project.admin.jwt.write_role(role, project.auth_mount)
+    def close_ledger(self, target: str) -> None:
+        """Take the right to the ledger from the role of `target`; ``project.apply`` gives it back."""
+        implied = derive(load(self.project.manifest))
+        [policy] = [each for each in implied.policies if each.owner == f"targets.{target}"]
+        rules = {path: given for path, given in policy.rules.items() if "/.ciplug/" not in path}
+        self.project.admin.write_policy(policy.name, render(replace(policy, rules=rules)))
 
 
 @contextmanager
@@ -211,10 +199,7 @@ def sync_world(project: Project) -> Iterator[World]:
         for platform, each in tokens.items():
             project.put(f"common/{platform}", {"token": each})
         project.append(_MANIFEST.format(vercel=vercel.url, railway=railway.url, render=render.api_url, service=service))
-        world = World(project, vercel, railway, render, service, tokens, clock)
-        for target in TARGETS:
-            world.let_in(target)
-        yield world
+        yield World(project, vercel, railway, render, service, tokens, clock)
 
 
 @dataclass

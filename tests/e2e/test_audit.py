@@ -117,7 +117,7 @@ def test_what_fails_is_recorded_with_its_cause(
     project: Project, ciplug: RunsCiplug, issuer: Issuer, tmp_path: Path, case: str
 ) -> None:
     claims, job, wanted, status = FAILURES[case]
-    project.append('\n[secrets.GAP]\nref = "db#gap"\n\n[jobs.gap]\nenvironment = "dev"\nrole = "shop-test"\n')
+    project.append('\n[secrets.GAP]\nref = "db#gap"\n\n[jobs.gap]\nenvironment = "dev"\n')
     project.append('secrets = ["GAP"]\n')
     log = tmp_path / "audit.jsonl"
     env = token_env(issuer, github_claims() | claims) | {"CIPLUG_AUDIT": str(log), "CIPLUG_JOB": job}

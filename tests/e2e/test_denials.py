@@ -25,7 +25,7 @@ FETCH = ("fetch", "--to", "json")
 
 
 def in_manifest(old: str, new: str) -> Callable[[Project], None]:
-    return lambda project: project.replace(old, new)
+    return lambda project: project.replace_unapplied(old, new)
 
 
 def appended(toml: str) -> Callable[[Project], None]:
@@ -82,7 +82,8 @@ def test_what_the_vault_refuses_has_its_own_exit_status_and_leaves_nothing(
 
 def test_a_record_outside_the_policy_is_denied_by_name(project: Project, ciplug: RunsCiplug, issuer: Issuer) -> None:
     project.replace('shared = ["common"]', 'shared = ["common", "platforms"]')
-    another_secret("//platforms/vercel#token")(project)
+    project.append('\n[secrets.ANOTHER]\nref = "//platforms/vercel#token"\n')
+    project.replace_unapplied('secrets = ["DATABASE_URL", "NPM_TOKEN"]', 'secrets = ["DATABASE_URL", "ANOTHER"]')
     project.put("platforms/vercel", {"token": "x" * 20})
     env = token_env(issuer, github_claims())
     with nothing_left(project):

@@ -6,9 +6,9 @@ import json
 import secrets
 from typing import TYPE_CHECKING
 
-from ciplug.demo.vault import AUDIENCE, let_in
 from ciplug.standins.claims import github_claims
 from ciplug.vault.admin import Admin
+from tests.e2e.project import AUDIENCE
 from tests.e2e.raft import RaftCluster
 from tests.leaks import assert_no_leak
 
@@ -22,6 +22,7 @@ MANIFEST = """\
 version = 1
 [vault]
 address = {addresses}
+issuer = "{issuer}"
 audience = "https://vault.acme.dev"
 [project]
 github = "acme/shop"
@@ -42,8 +43,10 @@ def test_a_job_survives_the_loss_of_the_leader(tmp_path: Path, issuer: Issuer, c
             admin.kv.write("secret", "app/db", {"token": value})
             admin.jwt.enable()
             admin.jwt.configure(bound_issuer=issuer.url, jwks_url=issuer.jwks_url)
-            let_in(admin, "test", ["app/db"], {})
-        (tmp_path / "ciplug.toml").write_text(MANIFEST.format(addresses=json.dumps(cluster.addresses)))
+        text = MANIFEST.format(addresses=json.dumps(cluster.addresses), issuer=issuer.url)
+        (tmp_path / "ciplug.toml").write_text(text)
+        applied = ciplug("policy", "--apply", "--yes", env={"VAULT_TOKEN": cluster.token.reveal().decode()})
+        assert applied.returncode == 0, applied.stderr
         cluster.await_everywhere("auth/jwt/role/shop-test")
         dead = cluster.kill_leader()
         env = {"CI": "true", "CIPLUG_ID_TOKEN": issuer.mint(github_claims(), audience=AUDIENCE)}

@@ -156,7 +156,6 @@ as = "file"
 
 [jobs.files]
 environment = "dev"
-role = "shop-test"
 secrets = ["KEY", "NPM_TOKEN"]
 """
 

@@ -16,6 +16,7 @@ import pytest
 
 from ciplug.standins.claims import github_claims
 from ciplug.values import Secret
+from ciplug.vault.admin_auth import JwtRole
 from tests.e2e.outside import (
     assert_refused,
     command_line,
@@ -29,6 +30,7 @@ from tests.e2e.outside import (
     started,
     token_env,
 )
+from tests.e2e.project import AUDIENCE
 from tests.fakes.actions_runner import Runner, parse_env_file
 from tests.leaks import assert_no_leak
 
@@ -388,7 +390,7 @@ def file_job(project: Project) -> str:
     value = "line one of it\nline two '\"$\n"
     project.append(
         '\n[secrets.KEY]\nref = "key#value"\nas = "file"\n\n'
-        '[jobs.files]\nenvironment = "dev"\nrole = "shop-test"\nsecrets = ["KEY", "NPM_TOKEN"]\n'
+        '[jobs.files]\nenvironment = "dev"\nsecrets = ["KEY", "NPM_TOKEN"]\n'
     )
     project.put("app/dev/key", {"value": value})
     return value
@@ -463,7 +465,7 @@ def test_files_that_cannot_be_removed_do_not_keep_the_token_alive(
 def test_a_failure_is_an_annotation_with_cause_and_remedy_on_github_alone(
     project: Project, ciplug: RunsCiplug, env: dict[str, str], issuer: Issuer, command: tuple[str, ...]
 ) -> None:
-    project.replace("[jobs.test]\n", '[jobs.test]\nrole = "nope"\n')
+    project.replace_unapplied("[jobs.test]\n", '[jobs.test]\nrole = "nope"\n')
     done = ciplug(*command, env=env)
     runner = Runner()
     log = runner.read(done.stderr)
@@ -533,6 +535,14 @@ def test_a_pull_request_target_job_gets_what_an_environment_names_it_for(
     project.replace(
         'path = "app/dev"\n', 'path = "app/dev"\nonly_if = { event_name = ["push", "pull_request_target"] }\n'
     )
+    # By hand, because `ciplug policy` refuses a role for this event.
+    role = JwtRole(
+        name="shop-test",
+        bound_audiences=(AUDIENCE,),
+        bound_claims={"repository": "acme/shop"},
+        policies=("shop-test",),
+    )
+    project.admin.jwt.write_role(role, project.auth_mount)
     env = job_env(**TARGET)
     assert ciplug("fetch", env=env).returncode == 0
     assert later(env) == project.values["dev"]

@@ -149,7 +149,7 @@ def test_a_file_is_a_path_and_its_content_is_masked(
     """Binary content as well: what of it is text becomes masks."""
     project.append(
         '\n[secrets.KEY]\nref = "key#value"\nas = "file"\nencoding = "base64"\n\n'
-        '[jobs.files]\nenvironment = "dev"\nrole = "shop-test"\nsecrets = ["KEY"]\n'
+        '[jobs.files]\nenvironment = "dev"\nsecrets = ["KEY"]\n'
     )
     content = b"\xff\xfe binary \x80\nand one line of text\n"
     project.put("app/dev/key", {"value": base64.b64encode(content).decode()})

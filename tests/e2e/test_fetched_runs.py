@@ -181,7 +181,6 @@ as = "file"
 
 [jobs.files]
 environment = "dev"
-role = "shop-test"
 secrets = ["KEY", "NPM_TOKEN"]
 """
 
@@ -247,7 +246,7 @@ def test_a_job_that_has_only_what_may_be_missing_is_fetched_as_well(
 ) -> None:
     project.append(
         '\n[secrets.MAYBE]\nref = "nothing#x"\noptional = true\n\n'
-        '[jobs.maybe]\nenvironment = "dev"\nrole = "shop-test"\nsecrets = ["MAYBE"]\n'
+        '[jobs.maybe]\nenvironment = "dev"\nsecrets = ["MAYBE"]\n'
     )
     env = job_env("maybe")
     assert ciplug(*FETCH, env=env).returncode == 0

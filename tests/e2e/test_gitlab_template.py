@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from hatchling.build import build_wheel
 
+from ciplug.manifest import load
 from ciplug.standins.claims import gitlab_claims
 from tests.contract.pipelines import Pipeline
 from tests.e2e.hosts_gitlab import TEMPLATE, GitLabFiltered, GitLabRun, run_checkout
 from tests.e2e.outside import credentials, eventually, nothing_left
-from tests.e2e.project import AUDIENCE, example_vault, new_project, open_to_every_host
+from tests.e2e.project import AUDIENCE, bring, example_vault, new_project, open_to_every_host
 from tests.e2e.published import offline, published
 from tests.fakes.gitlab_runner import SHELLS, items_of, read_template, run, variables_of
 from tests.leaks import assert_no_leak
@@ -104,6 +105,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory, bao: OpenBao, admin: Admin, i
 
 @pytest.fixture(params=SHELLS)
 def job(request: pytest.FixtureRequest, shop: Project, issuer: Issuer, tmp_path: Path) -> Job:
+    shop.apply()  # policies have no mount of their own, and another project may have had its turn
     return Job(request.param, shop, issuer, tmp_path / "builds")
 
 
@@ -272,8 +274,9 @@ def test_a_job_of_another_project_stops_before_its_first_line(job: Job, issuer: 
 
 def test_one_missing_secret_stops_the_job_before_its_first_line(job: Job) -> None:
     with (job.checkout / "ciplug.toml").open("a", encoding="utf-8") as manifest:
-        manifest.write('[secrets.GONE]\nref = "gone#x"\n\n[jobs.gone]\nenvironment = "dev"\nrole = "shop-test"\n')
+        manifest.write('[secrets.GONE]\nref = "gone#x"\n\n[jobs.gone]\nenvironment = "dev"\n')
         manifest.write('secrets = ["DATABASE_URL", "GONE"]\n')
+    bring(job.project.admin, load(job.checkout / "ciplug.toml"))
     with job.leaving_nothing():
         done = job.run("touch ran", CIPLUG_JOB="gone")
     assert done.returncode == 7, done.stderr

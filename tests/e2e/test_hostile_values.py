@@ -133,7 +133,7 @@ def test_values_too_large_together_are_refused_without_a_trace_of_them(
     names = [f"BIG{number}" for number in range(50)]
     project.put("app/dev/big", {name: _DICE.randbytes(60_000).hex() for name in names})
     project.append("".join(f'\n[secrets.{name}]\nref = "big#{name}"\n' for name in names))
-    project.append(f'\n[jobs.big]\nenvironment = "dev"\nrole = "shop-test"\nsecrets = {names}\n')
+    project.append(f'\n[jobs.big]\nenvironment = "dev"\nsecrets = {names}\n')
     env = token_env(issuer, github_claims()) | {"CIPLUG_JOB": "big"}
     with nothing_left(project):
         done = ciplug("run", "--", "touch", "ran", env=env)

@@ -197,7 +197,7 @@ def test_an_environment_of_several_is_chosen_and_does_not_reach_into_other_jobs(
     build: Build, project: Project, seen: Path
 ) -> None:
     project.append('[environments.stage]\npath = "app/stage"\n')
-    project.append('[jobs.report]\nenvironment = ["dev", "stage"]\nrole = "shop-test"\nsecrets = ["NPM_TOKEN"]\n')
+    project.append('[jobs.report]\nenvironment = ["dev", "stage"]\nsecrets = ["NPM_TOKEN"]\n')
     built = build(f"""
         withCiplug(job: 'report', environment: 'stage') {{
             ciplugSh {leaves(seen, "outer", "NPM_TOKEN")}
@@ -289,7 +289,7 @@ def test_values_in_groovy_are_masked_in_the_block_and_stored_by_jenkins(
 ) -> None:
     key = "first line of it\n$HOME 'second' \"line\"\n"
     project.put("app/dev/key", {"value": key})
-    project.append('[secrets.KEY]\nref = "key#value"\n\n[jobs.sign]\nenvironment = "dev"\nrole = "shop-test"\n')
+    project.append('[secrets.KEY]\nref = "key#value"\n\n[jobs.sign]\nenvironment = "dev"\n')
     project.append('secrets = ["DATABASE_URL", "NPM_TOKEN", "KEY"]\n')
     with nothing_left(project):
         built = build(

@@ -71,7 +71,7 @@ def test_target_of_the_readme_is_valid() -> None:
 def test_policy_of_the_readme_is_all_that_a_sync_needs(world: World, ciplug: RunsCiplug, job_env: MakesJobEnv) -> None:
     policy = blocks("hcl")[1]
     rules = policy.replace('"secret/', f'"{world.project.kv_mount}/').replace("/platforms/vercel", "/common/vercel")
-    world.project.admin.write_policy(f"{world.project.auth_mount}-web", rules)
+    world.project.admin.write_policy("shop-web", rules)
     env = job_env("sync", environment="production")
     done = ciplug("sync", "web", "--yes", env=env)
     assert done.returncode == 0, done.stderr

@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ciplug.standins.claims import github_claims, gitlab_claims, jenkins_claims
-from ciplug.vault.admin_auth import JwtRole
 from tests.e2e.outside import assert_refused, command_line, credentials, eventually, nothing_left, started, token_env
-from tests.e2e.project import AUDIENCE
+from tests.e2e.project import AUDIENCE, open_to_every_host
 from tests.leaks import assert_no_leak
 
 if TYPE_CHECKING:
@@ -89,15 +88,7 @@ def test_the_child_gets_what_it_is_granted_and_nothing_to_fetch_more_with(
 def test_a_chosen_token_variable_does_not_reach_the_child(
     project: Project, ciplug: RunsCiplug, issuer: Issuer, tmp_path: Path
 ) -> None:
-    project.admin.jwt.write_role(
-        JwtRole(
-            name="shop-test",
-            bound_audiences=(AUDIENCE,),
-            bound_claims={"project_path": "acme/shop"},
-            policies=(f"{project.auth_mount}-test",),
-        ),
-        project.auth_mount,
-    )
+    open_to_every_host(project, issuer)
     minted = issuer.mint(gitlab_claims(), audience=AUDIENCE)
     env = {"GITLAB_CI": "true", "CI": "true", "MY_TOKEN": minted, "CIPLUG_ID_TOKEN_VARIABLE": "MY_TOKEN"}
     seen_file = tmp_path / "seen.json"
@@ -112,10 +103,7 @@ def test_the_other_hosts_log_in_with_what_they_put_into_a_variable(
     project: Project, ciplug: RunsCiplug, issuer: Issuer, tmp_path: Path, host: str
 ) -> None:
     claims = gitlab_claims() if host == "gitlab" else jenkins_claims(audience=AUDIENCE)
-    bound = {"project_path": "acme/shop"} if host == "gitlab" else {"sub": "https://ci.acme.dev/job/shop/"}
-    policies = (f"{project.auth_mount}-test",)
-    role = JwtRole(name="shop-test", bound_audiences=(AUDIENCE,), bound_claims=bound, policies=policies)
-    project.admin.jwt.write_role(role, project.auth_mount)
+    open_to_every_host(project, issuer)
     minted = issuer.mint(claims, audience=AUDIENCE)
     (tmp_path / "token").write_text(minted + "\n")
     value = str(tmp_path / "token") if host == "jenkins file" else minted
@@ -217,7 +205,7 @@ def test_each_record_is_read_once_and_nothing_else_is_asked(
     for record in range(records):
         project.put(f"app/dev/r{record}", {f"f{field}": f"value-{record}-{field}" for field in range(fields)})
     refs = (f'[secrets.S{r}_{f}]\nref = "r{r}#f{f}"\n' for r in range(records) for f in range(fields))
-    project.append("\n" + "".join(refs) + f'[jobs.many]\nenvironment = "dev"\nrole = "shop-test"\nsecrets = {names}\n')
+    project.append("\n" + "".join(refs) + f'[jobs.many]\nenvironment = "dev"\nsecrets = {names}\n')
     mark = project.bao.mark()
     env = token_env(issuer, github_claims()) | {"CIPLUG_JOB": "many"}
     done = ciplug("run", "--", "sh", "-c", f'printf %s "$S{records - 1}_{fields - 1}" | sha256sum', env=env)
@@ -268,7 +256,6 @@ encoding = "base64"
 
 [jobs.files]
 environment = "dev"
-role = "shop-test"
 secrets = ["KEY", "NPM_TOKEN"]
 """
 

@@ -116,7 +116,6 @@ as = "file"
 
 [jobs.files]
 environment = "dev"
-role = "shop-test"
 secrets = ["KEY"]
 """
 
@@ -197,7 +196,7 @@ def test_a_signal_while_reading_ends_at_once_and_revokes(
 ) -> None:
     names = [f"S{number}" for number in range(records)]
     project.append("".join(f'\n[secrets.{name}]\nref = "{name}#x"\n' for name in names))
-    project.append(f'\n[jobs.some]\nenvironment = "dev"\nrole = "shop-test"\nsecrets = {names}\n')
+    project.append(f'\n[jobs.some]\nenvironment = "dev"\nsecrets = {names}\n')
     with ScriptedServer() as server:
         server.script(f"POST /v1/auth/{project.auth_mount}/login", answer(200, logged_in()))
         for name in names:

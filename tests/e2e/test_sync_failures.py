@@ -298,7 +298,7 @@ def test_an_id_token_that_is_rejected_ends_6_before_any_platform_is_asked(
 ) -> None:
     done = Sync(world, sync.ciplug, job_env("sync", environment="staging"))("--yes", status=3)
     assert "environment" in done.last
-    world.project.replace(', environment = ["production"] }', " }")
+    world.project.replace_unapplied(', environment = ["production"] }', " }")
     done = Sync(world, sync.ciplug, job_env("sync", environment="staging"))("--yes", status=6)
     assert done.last.startswith("ciplug: error: login-rejected: ")
     assert world.asked == dict.fromkeys(TARGETS, 0)

@@ -121,7 +121,6 @@ options = {{ project = "prj_shop", team = "team_acme", target = "preview", api_u
 
 def test_targets_of_one_vercel_project_are_written_one_after_another(world: World, sync: Sync) -> None:
     world.project.append(PREVIEW.format(url=world.vercel.url))
-    world.let_in("preview")
     shared = world.vercel.add_variable("prj_shop", "DATABASE_URL", "by hand", target=("production", "preview"))
     gate = Gate()
     world.vercel.order("POST /v10/projects", gate)

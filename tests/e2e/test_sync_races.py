@@ -164,7 +164,6 @@ def test_a_target_that_waits_for_one_that_hangs_is_known_to_be_untouched(
 ) -> None:
     log = tmp_path / "audit.jsonl"
     world.project.append(PREVIEW.format(url=world.vercel.url))
-    world.let_in("preview")
     world.vercel.order(WRITING["web"], never)
     env = sync.env | {"CIPLUG_AUDIT": str(log)}
     with started("sync", "web", "preview", "--yes", env=env, cwd=world.project.directory) as process:
@@ -184,7 +183,6 @@ def test_targets_that_share_a_record_end_right_in_one_run_and_the_audit_log_has_
 ) -> None:
     log = tmp_path / "audit.jsonl"
     world.project.append(PREVIEW.format(url=world.vercel.url))
-    world.let_in("preview")
     world.vercel.add_variable("prj_shop", "DATABASE_URL", "by hand", target=("production", "preview"))
     done = sync(*order, "--yes", "--adopt", "DATABASE_URL", CIPLUG_AUDIT=str(log))
     held = {(each.key, each.target): each.value for each in world.vercel.variables("prj_shop")}

@@ -68,7 +68,7 @@ NO_RIGHT = "no ledger: the vault's role does not allow create, read, update on "
 def test_without_the_right_to_a_ledger_what_is_there_is_foreign_unless_it_is_right(
     world: World, sync: Sync, target: str
 ) -> None:
-    world.let_in(target, ledger=False)
+    world.close_ledger(target)
     done = sync(target, "--yes")
     assert NO_RIGHT in done.out
     assert "nothing is pruned and drift of values that cannot be read is not seen" in done.out
@@ -86,24 +86,25 @@ def test_without_the_right_to_a_ledger_what_is_there_is_foreign_unless_it_is_rig
 
 
 def test_without_a_ledger_nothing_is_pruned(world: World, sync: Sync) -> None:
-    world.let_in("jobs", ledger=False)
+    world.close_ledger("jobs")
     sync("jobs", "--yes")
     world.listed("jobs", "DATABASE_URL")
+    world.close_ledger("jobs")
     sync("jobs", "--yes", "--prune")
     assert world.stored["jobs"] == world.wanted
 
 
 def test_programs_are_told_why_there_is_no_ledger(world: World, sync: Sync) -> None:
-    world.let_in("jobs", ledger=False)
+    world.close_ledger("jobs")
     notes = sync("jobs", "--dry-run", "--format", "json").targets["jobs"]["notes"]
     assert notes[0].startswith(NO_RIGHT)
     assert f"{world.project.kv_mount}/data/app/prod/.ciplug/jobs" in notes[0]
 
 
 def test_whoever_gets_the_right_later_owns_what_is_adopted(world: World, sync: Sync) -> None:
-    world.let_in("jobs", ledger=False)
+    world.close_ledger("jobs")
     sync("jobs", "--yes")
-    world.let_in("jobs")
+    world.project.apply()
     sync("jobs", "--yes", status=10)
     sync("jobs", "--yes", "--adopt", "DATABASE_URL", "--adopt", "STRIPE_SECRET_KEY")
     assert set(ledger(world, "jobs")["variables"]) == set(OWN)
@@ -124,8 +125,6 @@ def old_engine(world: World) -> str:
     for path, data in records.items():
         project.admin.kv.write_v1(mount, path, data)
     project.replace(f'kv_mount = "{project.kv_mount}"', f'kv_mount = "{mount}"\nkv_version = 1')
-    for target in TARGETS:
-        world.let_in(target, also=(f"{mount}/app/prod/*", f"{mount}/common/*"))
     return mount
 
 
@@ -146,7 +145,6 @@ def test_leased_secrets_are_refused_before_any_platform_is_asked(
     leased: Project, world: World, sync: Sync, tmp_path: Path
 ) -> None:
     world.listed("jobs", *OWN, "PG_USER", "PG_PASSWORD")
-    world.let_in("jobs", also=(f"{leased.database_mount}/creds/web",))
     done = sync("--yes", status=2)
     assert "target jobs: leased secrets stop working when this sync ends: PG_USER, PG_PASSWORD" in done.last
     assert world.asked == dict.fromkeys(TARGETS, 0)
@@ -157,7 +155,7 @@ def test_each_target_logs_in_with_a_role_of_its_own(world: World, sync: Sync) ->
     mark = world.project.bao.mark()
     sync("--yes")
     assert world.project.logins_since(mark) == 3
-    world.project.replace('platform = "render"', 'platform = "render"\nrole = "shop-nobody"')
+    world.project.replace_unapplied('platform = "render"', 'platform = "render"\nrole = "shop-nobody"')
     before = world.asked
     done = sync("--yes", status=6)
     assert "shop-nobody" in done.last

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ciplug.errors import MissingError
+from ciplug.manifest import load
 from ciplug.standins.claims import github_claims
 from ciplug.vault.admin import Admin
-from ciplug.vault.admin_auth import JwtRole
 from tests.e2e.outside import assert_refused, nothing_left, token_env
-from tests.e2e.project import AUDIENCE
+from tests.e2e.project import bring
 from tests.fakes.scripted_server import (
     Certificates,
     ForwardProxy,
@@ -263,18 +263,11 @@ def test_a_namespace_is_used_for_every_request(
     with Admin(bao.address, bao.root_token, name) as inside:
         inside.kv.mount(project.kv_mount, version=1)
         inside.kv.write_v1(project.kv_mount, "app/dev/db", {"url": "in the namespace"})
-        inside.write_policy("reader", f'path "{project.kv_mount}/*" {{ capabilities = ["read"] }}')
         inside.jwt.enable(project.auth_mount)
         inside.jwt.configure(project.auth_mount, bound_issuer=issuer.url, jwks_url=issuer.jwks_url)
-        role = JwtRole(
-            name="shop-test",
-            bound_audiences=(AUDIENCE,),
-            bound_claims={"repository": "acme/shop"},
-            policies=("reader",),
-        )
-        inside.jwt.write_role(role, project.auth_mount)
         project.replace('shared = ["common"]', 'kv_version = 1\nshared = ["common"]')
         project.replace('secrets = ["DATABASE_URL", "NPM_TOKEN"]', 'secrets = ["DATABASE_URL"]')
+        bring(inside, load(project.manifest))
         done = ciplug(*FETCH, env=env | {"VAULT_NAMESPACE": name, "CIPLUG_DEADLINE": "20"})
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout) == {"DATABASE_URL": "in the namespace"}
@@ -289,7 +282,6 @@ def test_the_old_engine_is_read_and_has_no_versions(
     admin.kv.mount(mount, version=1)
     admin.kv.write_v1(mount, "app/dev/db", {"url": "old value here"})
     admin.kv.write_v1(mount, "common/npm", {"token": "old token here"})
-    admin.write_policy(f"{project.auth_mount}-test", f'path "{mount}/*" {{ capabilities = ["read"] }}')
     project.replace(f'kv_mount = "{project.kv_mount}"', f'kv_mount = "{mount}"\nkv_version = 1')
     done = ciplug(*FETCH, env=env | {"CIPLUG_DEADLINE": "20"})
     assert json.loads(done.stdout) == {"DATABASE_URL": "old value here", "NPM_TOKEN": "old token here"}

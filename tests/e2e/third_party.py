@@ -56,4 +56,3 @@ def third_party(world: World, methods: str) -> None:
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: ciplug-other\nVersion: 1\n")
     (info / "entry_points.txt").write_text("[ciplug.platforms]\nother = ciplug_other:create\n")
     world.project.append(_OTHER)
-    world.let_in("other")
