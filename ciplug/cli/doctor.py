@@ -93,7 +93,7 @@ def _own(task: Task) -> VaultToken | None:
 
 
 def _show(finding: Finding) -> None:
-    click.echo(f"{_SIGNS[finding.state]} {finding.check}: {one_line(finding.text)}")
+    click.echo(f"{_SIGNS[finding.state]} {one_line(f'{finding.check}: {finding.text}')}")
     arrow = "→"
     for line in finding.remedy.splitlines():
         click.echo(f"    {arrow} {one_line(line)}")

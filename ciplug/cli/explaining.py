@@ -82,4 +82,4 @@ def door_of(task: Task) -> Door:
     """Where and as what the task's job logs in."""
     from ciplug.doctor.case import Door
 
-    return Door(manifest=task.manifest, grant=task.grant, kind=task.host.kind)
+    return Door(manifest=task.manifest, grant=task.grant, kind=task.host.kind, namespace=task.client.namespace)

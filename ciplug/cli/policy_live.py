@@ -49,9 +49,9 @@ def check(invocation: Invocation, implied: Implied, *, role: str = "", as_json: 
     if findings:
         raise FindingsError(
             f"the vault does not grant what {seat.source} implies: {show_live.findings_counted(findings)}",
-            hint="see the lines above; `ciplug policy --apply` mends what ciplug wrote",
+            hint="see the lines above; `ciplug policy --apply` mends what ciplug wrote, and keeps what is narrower",
         )
-    invocation.report.say(f"the vault grants what {seat.source} implies")
+    invocation.report.say(f"the roles and policies of {seat.source} are as implied")
 
 
 def apply(invocation: Invocation, implied: Implied, *, yes: bool, role: str = "", as_json: bool = False) -> None:
@@ -105,7 +105,7 @@ def _opened(invocation: Invocation, implied: Implied, role: str) -> Iterator[_Se
         ):
             invocation.report.hide(InHand(values=(), credentials=(login.session.token, identity.token)).forms)
             with invocation.signals.interruptible():
-                live = look_beside(admin, implied, read_live(admin, implied))
+                live = look_beside(admin, implied, read_live(admin, implied, task.client.namespace))
             yield _Seat(task, admin, login.record, live)
 
 

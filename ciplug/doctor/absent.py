@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from shlex import quote
 from typing import TYPE_CHECKING
+
+from ciplug.doctor.commands import bao
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -13,13 +14,13 @@ if TYPE_CHECKING:
     from ciplug.values import Grant
 
 
-def remedies(error: CiplugError, grants: Iterable[Grant]) -> Sequence[str]:
+def remedies(error: CiplugError, grants: Iterable[Grant], namespace: str) -> Sequence[str]:
     """One line for each secret that `error` says is missing, or the error's own hint."""
-    found = [line for item in grants if (line := _remedy(item, str(error)))]
+    found = [line for item in grants if (line := _remedy(item, str(error), namespace))]
     return found or [error.hint]
 
 
-def _remedy(grant: Grant, text: str) -> str:
+def _remedy(grant: Grant, text: str, namespace: str) -> str:
     """How to write what is missing of `grant`; empty where `text` does not say that it is."""
     named = re.search(rf"(?:^|; ){re.escape(grant.name)}: ([^;]*)", text)
     record = grant.record
@@ -34,5 +35,5 @@ def _remedy(grant: Grant, text: str) -> str:
         return ""
     verb = "patch" if there else "put"
     owner = f" (ask {grant.owner})" if grant.owner else ""
-    command = f"bao kv {verb} -mount={quote(record.mount)} {quote(record.path)} {quote(f'{field}=-')}"
+    command = bao(f"kv {verb}", f"-mount={record.mount}", record.path, f"{field}=-", namespace=namespace)
     return f"write it{owner}, the value on stdin: {command}; or correct the ref of {grant.name} in the manifest"

@@ -10,10 +10,11 @@ from ciplug.doctor.claims import change_role
 from ciplug.doctor.finding import Finding, failed, from_error, note, ok
 from ciplug.doctor.rejection import mount_remedy, rejected
 from ciplug.errors import CiplugError, DeniedError, LoginRejectedError, MissingError
+from ciplug.identity.claims import show
 from ciplug.pipeline import logged_in, read
 from ciplug.values import IdToken
 from ciplug.vault.errors import InvalidTokenError
-from ciplug.vault.inspect import has_auth_mount, look_up, read_mount
+from ciplug.vault.inspect import has_auth_mount, look_up, read_mount, read_role
 from ciplug.vault.session import Session
 
 if TYPE_CHECKING:
@@ -55,12 +56,27 @@ def _rejected(case: Case, error: LoginRejectedError, identity: Identity, skew: f
     if there is None:
         return finding
     if there:
+        return _refused(case)
+    return failed("auth mount", f"there is no auth method at auth/{case.door.mount}", mount_remedy(case.door))
+
+
+def _refused(case: Case) -> Finding:
+    """The vault gives no reason for this, so one is named only where the role could be seen to have it."""
+    door, own = case.door, case.own
+    role = f"auth/{door.mount}/role/{door.role}"
+    seen = read_role(case.client, own.token, door.mount, door.role) if own else None
+    if addresses := (seen or {}).get("token_bound_cidrs"):
         return failed(
             "role",
-            f"auth/{case.door.mount} is there, and role {case.door.role} does not admit this machine's address",
-            f"add the address to token_bound_cidrs of auth/{case.door.mount}/role/{case.door.role}",
+            f"auth/{door.mount} is there, and {role} admits only the addresses {show(addresses)}",
+            f"run the job at one of these addresses, or add this machine's to token_bound_cidrs of {role}",
         )
-    return failed("auth mount", f"there is no auth method at auth/{case.door.mount}", mount_remedy(case.door))
+    return failed(
+        "login",
+        f"auth/{door.mount} is there, and the vault refused the login without a reason",
+        f"{role} may not admit this machine's address (token_bound_cidrs), or the job's entity may be disabled: "
+        "the vault's audit log may tell",
+    )
 
 
 def _inside(case: Case, identity: Identity, login: LiveLogin) -> Iterator[Finding]:
@@ -77,7 +93,7 @@ def _inside(case: Case, identity: Identity, login: LiveLogin) -> Iterator[Findin
 
 def _error(case: Case, check: str, error: CiplugError) -> Finding:
     if isinstance(error, MissingError):
-        return failed(check, str(error), "\n".join(absent.remedies(error, case.grant.grants)))
+        return failed(check, str(error), "\n".join(absent.remedies(error, case.grant.grants, case.door.namespace)))
     return from_error(check, error)
 
 

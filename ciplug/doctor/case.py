@@ -20,14 +20,21 @@ if TYPE_CHECKING:
     from ciplug.values import Identity, VaultToken
     from ciplug.vault.client import VaultClient
 
+_EXACT = 2**53
+"""From here on a JSON number need not be what its sender wrote."""
+
 
 @frozen
 class Door:
-    """Where and as what a job logs in; `kind` is the word for its host in ``vault.auth_mount``."""
+    """Where and as what a job logs in; `kind` is the word for its host in ``vault.auth_mount``.
+
+    `namespace` is the vault's, empty where it is the root.
+    """
 
     manifest: Manifest
     grant: JobGrant
     kind: str
+    namespace: str = ""
 
     @property
     def role(self) -> str:
@@ -76,3 +83,11 @@ class Case:
 def claims_of(identity: Identity) -> Mapping[str, Any]:
     """The claims of an ID token; a person's vault token has none."""
     return identity.claims if isinstance(identity, IdToken) else {}
+
+
+def moment(claims: Mapping[str, Any], name: str) -> float | None:
+    """The time in claim `name`, in seconds; ``None`` for what no clock shows, such as a number of 400 digits."""
+    value = claims.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < _EXACT:
+        return None
+    return value

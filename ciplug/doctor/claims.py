@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from shlex import quote
 from typing import TYPE_CHECKING, Any
 
+from ciplug.doctor.commands import bao, printable
 from ciplug.doctor.finding import Finding, failed, note, ok
+from ciplug.doctor.trust import trust_remedy
 from ciplug.frozen import frozen
 from ciplug.identity.claims import claim_problem, show
 
@@ -26,6 +27,12 @@ _ANOTHER = {
 _IDS = {"repository": ("github_id", "repository_id", "github"), "project_path": ("gitlab_id", "project_id", "gitlab")}
 """For a name that may change: the key of ``[project]`` with the id, the claim with it, and the key with the name."""
 
+_EVENTS = (
+    "roles take the events in which the repository's own code runs; run it on push, or name the event in only_if if "
+    "that is meant"
+)
+"""To bind the event that was refused would let in whoever may cause it."""
+
 
 @frozen
 class Want:
@@ -38,13 +45,32 @@ class Want:
 
     def problem(self, claims: Mapping[str, Any]) -> str:
         """Why the token's claim is not that, or an empty string."""
-        has = claims.get(self.claim)
+        has = value_of(claims, self.claim)
         if self.claim == "aud" and not self.values:
             return "" if has is None else f"claim aud is {show(has)}, and {self.by} admits no audience at all"
         candidates = has if isinstance(has, list) else [has]
         if self.glob and any(_matches(value, one) for value in self.values for one in candidates):
             return ""
         return claim_problem(self.claim, has, self.values, self.by)
+
+
+def plain(claim: str) -> str:
+    """The claim's own name where a role names it by a JSON pointer of one step; a longer pointer as it is."""
+    return claim.removeprefix("/") if "/" not in claim[1:] and "~" not in claim else claim
+
+
+def value_of(claims: Mapping[str, Any], claim: str) -> Any:
+    """The value of the claim, which may be a JSON pointer (RFC 6901) into the payload; ``None`` where there is none."""
+    if not claim.startswith("/"):
+        return claims.get(claim)
+    found: Any = dict(claims)
+    for step in claim[1:].split("/"):
+        if isinstance(found, list):
+            found = {str(index): value for index, value in enumerate(found)}
+        if not isinstance(found, dict):
+            return None
+        found = found.get(step.replace("~1", "/").replace("~0", "~"))
+    return found
 
 
 def of_only_if(door: Door) -> Sequence[Want]:
@@ -85,7 +111,7 @@ def of_role(name: str, role: Mapping[str, Any], config: Mapping[str, Any] | None
         wants.append(Want(claim="sub", values=(str(subject),), by=by))
     bound = role.get("bound_claims")
     for claim, values in (bound if isinstance(bound, dict) else {}).items():
-        wants.append(Want(claim=claim.removeprefix("/"), values=_values(values), by=by, glob=glob))
+        wants.append(Want(claim=plain(claim), values=_values(values), by=by, glob=glob))
     return wants
 
 
@@ -97,7 +123,7 @@ def compared(
         problem = want.problem(claims)
         check = f"claim {want.claim}"
         if not problem:
-            yield ok(check, f"{show(claims.get(want.claim))}, as {want.by} wants it")
+            yield ok(check, f"{show(value_of(claims, want.claim))}, as {want.by} wants it")
         elif binding:
             yield failed(check, problem, remedy(want, claims, door))
         else:
@@ -109,7 +135,9 @@ def remedy(want: Want, claims: Mapping[str, Any], door: Door) -> str:
     if want.claim == "aud":
         return audience_remedy(door)
     if want.claim == "iss":
-        return issuer_remedy(door, claims)
+        return trust_remedy(door, claims)
+    if want.claim == "event_name":
+        return _EVENTS
     if "the types differ" in want.problem(claims):
         return types_remedy(want.claim, claims, door)
     if want.by.endswith("only_if") and not _lacks_environment(want.claim, claims):
@@ -119,22 +147,26 @@ def remedy(want: Want, claims: Mapping[str, Any], door: Door) -> str:
 
 def claim_remedy(claim: str, claims: Mapping[str, Any], door: Door) -> str:
     """What to do where the role wants something else of `claim`, whether or not it is known what."""
+    if claim == "event_name":
+        return _EVENTS
     if renamed := _renamed(claim, claims, door.manifest.project):
         return renamed
     if _lacks_environment(claim, claims):
         wants = door.grant.environment.only_if.get(claim) or ("production",)
-        return f"name the deployment environment in the job of the workflow: `environment: {wants[0]}`"
+        return f"name the deployment environment in the job of the workflow: `environment: {printable(str(wants[0]))}`"
     if claim in _ANOTHER and any(want.claim == claim for want in of_project(door.manifest.project, claims)):
         return f"{_ANOTHER[claim]}: run it where [project] says, or correct [project] and run `ciplug policy --apply`"
-    if isinstance(claims.get(claim), str | bool | int) and str(claims[claim]).lower() in {"true", "false"}:
+    has = value_of(claims, claim)
+    if isinstance(has, str | bool | int) and str(has).lower() in {"true", "false"}:
         return types_remedy(claim, claims, door)
     return f"run the job where the claim holds, or bind {door.role} to {_bound(claim, claims)}: `ciplug policy --apply`"
 
 
 def types_remedy(claim: str, claims: Mapping[str, Any], door: Door) -> str:
     """What to do where a boolean or a number is bound in another JSON type than the token has it in."""
+    has = value_of(claims, claim)
     return (
-        f"types count: the token has the {_kind(claims[claim])} {show(claims[claim])}; "
+        f"types count: the token has the {_kind(has)} {show(has)}; "
         f"write it so in the manifest and in the role's bound_claims: {_bound(claim, claims)}"
         f" (`ciplug policy --apply` makes {door.role} from the manifest)"
     )
@@ -147,22 +179,8 @@ def audience_remedy(door: Door) -> str:
 
 def change_role(door: Door, change: str) -> str:
     """The command that changes one field of the role and leaves the others as they are."""
-    return f"bao write {quote(f'auth/{door.mount}/role/{door.role}')} role_type=jwt user_claim=sub {quote(change)}"
-
-
-def issuer_remedy(door: Door, claims: Mapping[str, Any]) -> str:
-    """What to do where the auth method trusts another issuer."""
-    return (
-        "if these are your CI host's tokens, let the auth method trust their issuer (this replaces its configuration): "
-        f"{trust_issuer(door, claims)}"
-    )
-
-
-def trust_issuer(door: Door, claims: Mapping[str, Any]) -> str:
-    """The command that lets the auth method trust the token's issuer, and no other any more."""
-    issuer = claims.get("iss") or "ISSUER"
-    fields = " ".join(quote(f"{name}={issuer}") for name in ("oidc_discovery_url", "bound_issuer"))
-    return f"bao write {quote(f'auth/{door.mount}/config')} {fields}"
+    role = f"auth/{door.mount}/role/{door.role}"
+    return bao("write", role, "role_type=jwt", "user_claim=sub", change, namespace=door.namespace)
 
 
 def _lacks_environment(claim: str, claims: Mapping[str, Any]) -> bool:
@@ -185,7 +203,7 @@ def _renamed(claim: str, claims: Mapping[str, Any], project: Project | None) -> 
 
 
 def _bound(claim: str, claims: Mapping[str, Any]) -> str:
-    return f"{{ {show(claim)}: {show(claims.get(claim))} }}"
+    return f"{{ {show(claim)}: {show(value_of(claims, claim))} }}"
 
 
 def _kind(value: object) -> str:

@@ -5,7 +5,7 @@ Imported only where something has failed, and without the libraries that a full 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ciplug.doctor import absent, rights
 from ciplug.doctor.case import claims_of
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from ciplug.values import Identity, Secret
     from ciplug.vault.client import VaultClient
 
+_SHOWN: Final = 5
+"""Records in one line of a job's log."""
+
 
 def explain(error: CiplugError, door: Door, identity: Identity | None) -> None:
     """Complete `error` in place: a new one would leave its notes behind."""
@@ -26,7 +29,7 @@ def explain(error: CiplugError, door: Door, identity: Identity | None) -> None:
         finding = rejected(error, door, claims_of(identity))
         _complete(error, finding.text, finding.remedy)
     elif isinstance(error, MissingError):
-        _complete(error, str(error), "; ".join(absent.remedies(error, door.grant.grants)))
+        _complete(error, str(error), "; ".join(absent.remedies(error, door.grant.grants, door.namespace)))
     if "ciplug doctor" not in error.hint:
         error.hint = f"{error.hint}; `{door.asks}` shows every step".removeprefix("; ")
 
@@ -43,12 +46,18 @@ def explain_denial(error: DeniedError, door: Door, client: VaultClient, token: S
     if not refused:
         return
     text = str(error)
-    others = [record for record in refused if record not in text]
+    # The record that the error names comes first, and counts.
+    ordered = sorted(refused, key=lambda record: record not in text)
+    shown, more = ordered[:_SHOWN], len(ordered[_SHOWN:])
+    others = [record for record in shown if record not in text]
     also = f"; nor {', '.join(others)}" if others else ""
-    lines = "  ".join(rights.line(path) for path in refused.values())
-    holder = f"role {door.role}" if isinstance(identity, IdToken) else "your own vault login"
-    apply = ", or run `ciplug policy --apply`" if isinstance(identity, IdToken) else ""
-    _complete(error, f"{text}{also}", f"add to a policy of {holder}:  {lines}{apply}")
+    also += f" and {more} more; `{door.asks}` lists them" if more else ""
+    job = isinstance(identity, IdToken)
+    hint = f"add to a policy of {f'role {door.role}' if job else 'your own vault login'}:  "
+    hint += "  ".join(rights.line(refused[record]) for record in shown)
+    if job and more:
+        hint = f"run `ciplug policy --apply`, which gives role {door.role} all of them; `{door.asks}` shows every step"
+    _complete(error, f"{text}{also}", hint)
 
 
 def _complete(error: CiplugError, text: str, hint: str) -> None:

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import re
-from shlex import quote
 from typing import TYPE_CHECKING, Any, Final
 
-from ciplug.doctor.claims import (
-    audience_remedy,
-    claim_remedy,
-    issuer_remedy,
-    of_only_if,
-    of_project,
-    trust_issuer,
-)
+from ciplug.doctor.case import moment
+from ciplug.doctor.claims import audience_remedy, claim_remedy, of_only_if, of_project, plain
+from ciplug.doctor.commands import bao
 from ciplug.doctor.finding import Finding, failed, from_error
+from ciplug.doctor.trust import UNREACHABLE_KEYS, trust_remedy
 from ciplug.identity.claims import evidence, show
 
 if TYPE_CHECKING:
@@ -36,28 +31,26 @@ def _take_a_fresh_one(door: Door, claims: Mapping[str, Any]) -> str:
 
 
 _CAUSES: Final[tuple[tuple[str, str, Callable[[Door, Mapping[str, Any]], str]], ...]] = (
+    # Before what the vault would have verified with them.
+    ("get keys failed", "issuer keys", lambda _door, _claims: UNREACHABLE_KEYS),
+    ("fetching keys", "issuer keys", lambda _door, _claims: UNREACHABLE_KEYS),
     ("(exp)", "expiry", _take_a_fresh_one),
     ("(nbf)", "clock", lambda _door, _claims: f"the token is not valid yet: {_CLOCKS}"),
     ("(iat)", "clock", lambda _door, _claims: f"the token comes from the future: {_CLOCKS}"),
     ("audience", "claim aud", lambda door, _claims: audience_remedy(door)),
-    ("(iss)", "claim iss", issuer_remedy),
+    ("(iss)", "claim iss", trust_remedy),
     ("(sub)", "claim sub", lambda door, claims: claim_remedy("sub", claims, door)),
     (
         "could not be found",
         "role",
         lambda door, _claims: (
             "create the role with `ciplug policy --apply`, or name one that is there: "
-            f'[jobs.{door.grant.job}] role = "…"; to see them: bao list {quote(f"auth/{door.mount}/role")}'
+            f'[jobs.{door.grant.job}] role = "…"; to see them: '
+            + bao("list", f"auth/{door.mount}/role", namespace=door.namespace)
         ),
     ),
-    ("could not load configuration", "auth mount", trust_issuer),
-    (
-        "signature",
-        "signature",
-        lambda door, claims: (
-            f"the auth method trusts other keys than the token's issuer has; {trust_issuer(door, claims)}"
-        ),
-    ),
+    ("could not load configuration", "auth mount", trust_remedy),
+    ("signature", "signature", lambda door, claims: trust_remedy(door, claims, "the auth method trusts other keys: ")),
 )
 """Words of the vault's reason, the check that failed, and its remedy. Texts as observed on OpenBao 2.7."""
 
@@ -67,14 +60,14 @@ def rejected(error: CiplugError, door: Door, claims: Mapping[str, Any], skew: fl
     text = str(error)
     reason = _reason(text, door)
     if named := re.search(r'claim "([^"]+)"', reason):
-        claim = named[1].removeprefix("/")
+        claim = plain(named[1])
         return failed(f"claim {claim}", _with(text, wanted(claim, door, claims)), claim_remedy(claim, claims, door))
     for words, check, remedy in _CAUSES:
         if words in reason:
             told = _times(words, claims, skew) if check in {"expiry", "clock"} else ""
             return failed(check, _with(text, told), remedy(door, claims))
     if "there is no such auth mount" in reason:
-        return failed("auth mount", text, mount_remedy(door))
+        return from_error("auth mount", error)
     return from_error("login", error)
 
 
@@ -88,8 +81,8 @@ def wanted(claim: str, door: Door, claims: Mapping[str, Any]) -> str:
 def mount_remedy(door: Door) -> str:
     """What to do where nothing answers at the auth mount."""
     return (
-        "correct vault.auth_mount in the manifest (bao auth list), "
-        f"or enable the method: bao auth enable -path={quote(door.mount)} jwt"
+        f"correct vault.auth_mount in the manifest ({bao('auth list', namespace=door.namespace)}), or enable the "
+        f"method: {bao('auth enable', f'-path={door.mount}', 'jwt', namespace=door.namespace)}"
     )
 
 
@@ -104,7 +97,8 @@ def _with(text: str, more: str) -> str:
 
 def _times(words: str, claims: Mapping[str, Any], skew: float | None) -> str:
     # Where a token has no nbf, the vault takes its iat, and still speaks of nbf.
-    issued = evidence(claims, "(iat)") if words == "(nbf)" and "nbf" not in claims else ""
+    told = words == "(nbf)" and "nbf" not in claims and moment(claims, "iat") is not None
+    issued = evidence(claims, "(iat)") if told else ""
     return "; ".join(filter(None, (issued, _clocks(skew))))
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ciplug.net.transport import Transport
     from ciplug.values import IdToken
 
-MAX_SECONDS: Final = 10.0
+MAX_SECONDS: Final = 3.0
 """The keys are a second opinion, and the vault has the first."""
 
 _CHECK: Final = "signature"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from ciplug.doctor.case import moment
 from ciplug.doctor.claims import compared, of_only_if, of_project, remedy
 from ciplug.doctor.finding import failed, from_error, note, ok
 from ciplug.errors import CiplugError
@@ -13,7 +14,7 @@ from ciplug.identity.claims import show
 from ciplug.values import IdToken
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from ciplug.doctor.case import Case
     from ciplug.doctor.finding import Finding
@@ -47,12 +48,21 @@ def identify(case: Case) -> tuple[Identity | None, Finding]:
 def examine(identity: IdToken, case: Case) -> Iterator[Finding]:
     """What can be said of the token's claims without the vault."""
     yield _audience(identity, case)
+    yield from odd_times(identity.claims)
     wants = of_only_if(case.door)
     yield from compared([want for want in wants if not want.problem(identity.claims)], identity.claims, case.door)
     yield from _only_if(identity, case)
     known = {want.claim for want in wants}
     project = [want for want in of_project(case.door.manifest.project, identity.claims) if want.claim not in known]
     yield from compared(project, identity.claims, case.door)
+
+
+def odd_times(claims: Mapping[str, Any]) -> Iterator[Finding]:
+    """Each time that is none: no vault can read such a token."""
+    for name in ("iat", "nbf", "exp"):
+        if claims.get(name) is not None and moment(claims, name) is None:
+            text = f"claim {name} is {show(claims[name])}, which is no time"
+            yield failed(f"claim {name}", text, "take the token from the CI host itself, unchanged")
 
 
 def _only_if(identity: IdToken, case: Case) -> Iterator[Finding]:
@@ -103,13 +113,13 @@ def _snippet(words: str, case: Case) -> str:
 def _ages(identity: IdToken) -> tuple[str, bool]:
     """How old the token is and how long it lives, by this machine's clock, and whether that is odd."""
     now, told, odd = time.time(), "", False
-    issued, begins, expires = (identity.claims.get(name) for name in ("iat", "nbf", "exp"))
-    if isinstance(issued, int | float):
+    issued, begins, expires = (moment(identity.claims, name) for name in ("iat", "nbf", "exp"))
+    if issued is not None:
         told += f", issued {abs(now - issued):.0f} s {'ago' if issued <= now else 'from now'}"
         odd = issued - now > LEEWAY
-    if isinstance(begins, int | float) and begins - now > LEEWAY:
+    if begins is not None and begins - now > LEEWAY:
         told, odd = f"{told}, not valid for another {begins - now:.0f} s", True
-    if isinstance(expires, int | float):
+    if expires is not None:
         left = expires - now
         told += f", valid for {left:.0f} s more" if left > 0 else f", expired {-left:.0f} s ago"
         odd = odd or left < -LEEWAY

@@ -148,7 +148,7 @@ def evidence(claims: Mapping[str, Any], reason: str) -> str:
 
 def _moment(name: str, value: object) -> str:
     """A claim's value; for a time also how long ago or ahead it is by this machine's clock."""
-    if name not in {"exp", "nbf", "iat"} or not isinstance(value, int | float):
+    if name not in {"exp", "nbf", "iat"} or not isinstance(value, int | float) or not abs(value) < 2**53:
         return show(value)
     seconds = value - time.time()
     return f"{show(value)} ({abs(seconds):.0f} s {'from now' if seconds > 0 else 'ago'})"

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ciplug.errors import DeniedError
-from ciplug.policy.live import LeftOver, marked_for, policies_of
+from ciplug.errors import DeniedError, MissingError
+from ciplug.policy.hcl import UnreadableError, read
+from ciplug.policy.live import LeftOver, is_ours, policies_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -23,16 +24,21 @@ def look_beside(admin: Admin, implied: Implied, live: Live) -> Live:
     """`live` with what is left over and with strangers, as far as `admin`'s token may look; ``notes`` say how far."""
     notes: list[str] = []
     others: dict[tuple[str, str], tuple[str, ...]] = {}
-    for mount in sorted({role.mount for role in implied.roles}):
+    ours = {role.mount for role in implied.roles}
+    for mount in [*sorted(ours), *_other_mounts(admin, ours, notes)]:
         try:
             others |= _other_roles(admin, implied, mount)
         except DeniedError as err:
             notes.append(f"other roles of auth/{mount} were not looked at: {err}")
+        except MissingError:
+            if mount in ours:
+                raise  # and another one was deleted a moment ago
     stale: list[str] = []
     try:
         stale = _stale(admin, implied, others)
     except DeniedError as err:
         notes.append(f"what is left over of policies was not looked for: {err}")
+    default = _default(admin, notes)
     known = {policy.name.lower() for policy in implied.policies} | set(stale)
     left = {role for role, policies in others.items() if policies == (role[1],) and role[1] in known}
     return replace(
@@ -43,8 +49,26 @@ def look_beside(admin: Admin, implied: Implied, live: Live) -> Live:
             *(LeftOver(what="policy", name=name) for name in stale),
         ),
         strangers=_strangers({role: given for role, given in others.items() if role not in left}, known),
+        default=default,
         notes=(*live.notes, *notes),
     )
+
+
+def _other_mounts(admin: Admin, ours: Iterable[str], notes: list[str]) -> list[str]:
+    try:
+        return sorted(set(admin.jwt.mounts()) - set(ours))
+    except DeniedError as err:
+        notes.append(f"other auth mounts were not looked at: {err}")
+        return []
+
+
+def _default(admin: Admin, notes: list[str]) -> Mapping[str, frozenset[str]]:
+    try:
+        stored = admin.read_policy("default")
+        return read(stored.text).rules if stored is not None else {}
+    except (DeniedError, UnreadableError) as err:
+        notes.append(f"the policy default, which every token has, was not looked at: {err}")
+        return {}
 
 
 def _other_roles(admin: Admin, implied: Implied, mount: str) -> Others:
@@ -58,14 +82,13 @@ def _stale(admin: Admin, implied: Implied, others: Others) -> list[str]:
 
     NOTE: only what a role gives, or what has a name of the same family, is read: a vault can have thousands of them.
     """
-    projects = {policy.project for policy in implied.policies}
     wanted = {policy.name.lower() for policy in implied.policies}
     family = tuple({f"{name.partition('-')[0]}-" for name in wanted})
     given = {policy for policies in others.values() for policy in policies}
     found = []
     for name in sorted({name for name in admin.policies() if name.startswith(family) or name in given} - wanted):
         stored = admin.read_policy(name)
-        if stored is not None and marked_for(stored.text) in projects:
+        if any(is_ours(policy, stored) for policy in implied.policies):
             found.append(name)
     return found
 

@@ -6,9 +6,10 @@ import json
 from typing import TYPE_CHECKING, Final, Literal
 
 from ciplug.frozen import frozen
+from ciplug.policy.compare_mount import mount_differences
 from ciplug.policy.compare_role import differences
 from ciplug.policy.hcl import UnreadableError, read, render
-from ciplug.policy.live import key
+from ciplug.policy.live import is_ours, key, marked_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -38,9 +39,12 @@ def compare(implied: Implied, live: Live) -> tuple[Finding, ...]:
         stored = live.policies.get(policy.name)
         text = stored.text if stored is not None else None
         found += _named("policy", policy.name, policy_differences(policy, text))
+        if stored is not None and not is_ours(policy, stored) and (other := marked_for(stored.text)) is not None:
+            text = f"ciplug wrote it for another project, {other}"
+            found.append(Finding(grade="other", what="policy", name=policy.name, text=text))
     for role in implied.roles:
         found += _named("role", place(role), differences(role.jwt, live.roles.get(key(role))))
-    found += _mounts(implied.roles, live)
+    found += [*_mounts(implied.roles, live), *_default(implied.policies, live)]
     return tuple(sorted(found, key=lambda finding: GRADES.index(finding.grade)))
 
 
@@ -66,13 +70,26 @@ def policy_differences(policy: Policy, text: str | None) -> Iterator[Difference]
     yield from (("other", f"it also says {other}") for other in found.others if not other.endswith(": deny"))
 
 
+def denials(text: str) -> frozenset[str]:
+    """What `policy_differences` says of the rules by which a live policy denies."""
+    try:
+        rules = read(text).rules
+    except UnreadableError:
+        return frozenset()
+    return frozenset(_denial(path, given) for path, given in rules.items() if "deny" in given)
+
+
+def _denial(path: str, given: frozenset[str]) -> str:
+    return f"{rule(path, given)} denies"
+
+
 def _rules(policy: Policy, rules: Mapping[str, frozenset[str]]) -> Iterator[Difference]:
     for path in sorted(rules.keys() | policy.rules.keys()):
         wanted, given = policy.rules.get(path, frozenset()), rules.get(path, frozenset())
         if path not in policy.rules and given != {"deny"}:
             yield "more", f"{rule(path, given)} is not implied{_danger(path, given)}"
         elif "deny" in given - wanted:
-            yield "less", f"{rule(path, given)} denies"
+            yield "less", _denial(path, given)
         elif path not in rules and not _is_covered(path, wanted, rules):
             yield "less", f"{rule(path, wanted)} is missing"
         elif path in rules:
@@ -133,19 +150,23 @@ def _beside(live: Live) -> Iterator[Finding]:
         )
 
 
+def _default(policies: Iterable[Policy], live: Live) -> Iterator[Finding]:
+    """What the policy that every token has allows of what is to be read by one job or another."""
+    paths = sorted({path for policy in policies for path in policy.rules})
+    for pattern, given in live.default.items():
+        reached = [path for path in paths if path == pattern or (_is_pattern(pattern) and _matches(pattern, path))]
+        if reached and given - {"deny"} and "deny" not in given:
+            text = f"every token has it, and {rule(pattern, given)} is also for {', '.join(reached)}"
+            yield Finding(grade="more", what="policy", name="default", text=text)
+
+
 def _mounts(roles: Iterable[Role], live: Live) -> Iterator[Finding]:
-    """What keeps every job out of an auth mount."""
+    """How the auth mounts of `roles` differ, of those whose configuration was read."""
     for mount, role in {role.mount: role for role in roles}.items():
-        if mount not in live.configs:
-            continue
-        config = live.configs[mount] or {}
-        bound, issuers = config.get("bound_issuer"), role.jwt.bound_claims.get("iss")
-        known = [issuers] if isinstance(issuers, str) else list(issuers) if isinstance(issuers, list | tuple) else []
-        if not config:
-            yield Finding(grade="less", what="mount", name=mount, text="it is not configured, so nobody can log in")
-        elif bound and known and bound not in known:
-            text = f"its bound_issuer is {json.dumps(bound)}, not {' or '.join(json.dumps(one) for one in known)}"
-            yield Finding(grade="less", what="mount", name=mount, text=text)
+        if mount in live.configs:
+            issuer = str(role.jwt.bound_claims.get("iss") or "")
+            found = mount_differences(issuer, live.configs[mount] or {})
+            yield from (Finding(grade=grade, what="mount", name=mount, text=text) for grade, text in found)
 
 
 def _named(what: Literal["policy", "role"], name: str, found: Iterable[Difference]) -> Iterator[Finding]:

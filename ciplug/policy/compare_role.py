@@ -35,6 +35,9 @@ _SINGLE: Final[Mapping[str, tuple[Grade, str]]] = {
 }
 """Fields with one right value, by what any other value means."""
 
+_NARROWING: Final = ("bound_subject", "token_bound_cidrs", "token_num_uses", "token_strictly_bind_ip")
+"""Fields that nothing implies, and that make a role narrower."""
+
 _LEEWAYS: Final = {"clock_skew_leeway": 60, "expiration_leeway": 150, "not_before_leeway": 150}
 """Seconds that the vault takes for 0. Source: https://openbao.org/api-docs/auth/jwt/#create-update-role"""
 
@@ -58,6 +61,15 @@ def differences(role: JwtRole, live: Mapping[str, Any] | None) -> Iterator[Diffe
         if (given or None) != (wanted[name] or None):
             reason = f": {why}" if why else ""
             yield grade, f"{name} is {show(given)}, not {show(wanted[name])}{reason}"
+
+
+def narrowings(role: JwtRole, live: Mapping[str, Any]) -> tuple[str, ...]:
+    """Those of the differences by which somebody lets in less than is implied, on purpose as far as can be told."""
+    wanted = document(role)
+    claims = {claim: value for claim, value in (live.get("bound_claims") or {}).items() if claim in role.bound_claims}
+    rest = {**live, **{name: wanted[name] for name in _NARROWING}, "bound_claims": claims}
+    others = set(differences(role, rest))
+    return tuple(text for grade, text in differences(role, live) if (grade, text) not in others)
 
 
 def show(value: object) -> str:

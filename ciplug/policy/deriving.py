@@ -38,10 +38,18 @@ def derive(manifest: Manifest) -> Implied:
     bound = [_bind(holder, places) for holder in found]
     problems += [*misplaced, *(problem for each in bound for problem in each.problems)]
     notes = [*_notes(manifest.project, places), *(note for each in bound for note in each.notes)]
-    project = _identity(manifest.project)
+    project = manifest.project
     return Implied(
         policies=tuple(
-            Policy(name=holder.role, owner=holder.owner, project=project, rules=holder.rules) for holder in found
+            Policy(
+                name=holder.role,
+                owner=holder.owner,
+                project=_called(project),
+                ids=_ids(project),
+                aliases=_aliases(project),
+                rules=holder.rules,
+            )
+            for holder in found
         ),
         roles=tuple(role for each in bound for role in each.roles),
         problems=tuple(dict.fromkeys(problems)),
@@ -54,7 +62,7 @@ def _bind(holder: Holder, places: Sequence[Place]) -> _Bound:
     unfit: list[str] = []
     problems: list[str] = []
     for place in places:
-        if problem := fork_problem(holder, place.host):
+        if problem := fork_problem(holder, place):
             problems.append(problem)
             continue
         try:
@@ -146,9 +154,24 @@ def _notes(project: Project | None, places: Sequence[Place]) -> list[str]:
     return notes
 
 
-def _identity(project: Project | None) -> str:
-    """What tells this project from all others that have roles at the vault."""
+def _called(project: Project | None) -> str:
+    """What people call this project."""
     if project is None:
         return ""
     names = (project.github, project.gitlab, project.jenkins, project.name, project.github_id, project.gitlab_id)
     return next((str(name) for name in names if name), "")
+
+
+def _ids(project: Project | None) -> tuple[str, ...]:
+    """What tells this project from all others that have roles at the vault: a number where a host gave it one."""
+    if project is None:
+        return ()
+    return tuple(f"{host.kind}:{hosts.identity(host, project)[1]}" for host in hosts.named(project))
+
+
+def _aliases(project: Project | None) -> frozenset[str]:
+    """What earlier marks have called this project: before its numbers were given, and before marks had ids."""
+    if project is None:
+        return frozenset()
+    names = {"github": project.github, "gitlab": project.gitlab, "jenkins": project.jenkins}
+    return frozenset(alias for kind, name in names.items() if name for alias in (name, f"{kind}:{name}"))

@@ -85,7 +85,7 @@ def read(text: str) -> Reading:
 
 
 def _mark(policy: Policy) -> str:
-    line = f"{MARK} for {policy.owner} of {policy.project}"
+    line = f"{MARK} for {policy.owner} of {policy.project_line}"
     if not line.isprintable():
         raise UsageError("a policy's owner and project must be printable, on one line", hint="mend their names")
     return line

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote
 
 from ciplug.frozen import frozen
 
@@ -17,8 +18,8 @@ _TIMES: Final = frozenset({"exp", "iat", "nbf"})
 FORK_EVENT: Final = "pull_request_target"
 """The event whose token names the base branch while a fork's code may run."""
 
-FORK_JOB: Final = re.compile(r"/job/PR-\d+(-head|-merge)?(/|$)", re.IGNORECASE)
-"""What a multibranch project of Jenkins calls the jobs of pull requests, a fork's among them."""
+_FORK_JOB: Final = re.compile(r"/job/(PR|MR)-\d+(-head|-merge)?(/|$)", re.IGNORECASE)
+"""What a multibranch project of Jenkins calls the jobs of pull and merge requests, a fork's among them."""
 
 OWN_EVENTS: Final = (
     "deployment", "merge_group", "pull_request", "push", "release", "repository_dispatch", "schedule",
@@ -116,6 +117,13 @@ JENKINS: Final = HostKind(
 )
 
 ALL: Final = (GITHUB, GITLAB, JENKINS)
+
+
+def is_fork_job(url: str) -> bool:
+    """Whether `url`, however it is escaped, is that of a job of Jenkins in which a fork's code may run."""
+    while (plain := unquote(url)) != url:
+        url = plain
+    return _FORK_JOB.search(url) is not None
 
 
 def named(project: Project | None) -> tuple[HostKind, ...]:

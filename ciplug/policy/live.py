@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from contextlib import suppress
 from dataclasses import field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -44,8 +43,9 @@ class Live:
     """The policies and roles of the names that are implied, ``None`` for those that are not there; by `key` for roles.
 
     `configs` are the auth mounts' own, ``None`` where nobody has said whose tokens to trust, without those that may not
-    be read. `left_over`, `strangers` and `notes` are what `ciplug.policy.beside` finds beside all that: `strangers` are
-    roles that nothing implies, with those policies of the project that they give, `notes` what was not looked at.
+    be read. `left_over`, `strangers` and `default` are what `ciplug.policy.beside` finds beside all that: `strangers`
+    are roles that nothing implies, with those policies of the project that they give, `default` are the rules of the
+    policy that every token has. `notes` are what was not looked at.
     """
 
     policies: Mapping[str, StoredPolicy | None] = field(default_factory=dict)
@@ -53,6 +53,7 @@ class Live:
     configs: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)
     left_over: tuple[LeftOver, ...] = ()
     strangers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    default: Mapping[str, frozenset[str]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 
@@ -62,7 +63,7 @@ def key(role: Role) -> tuple[str, str]:
 
 
 def marked_for(text: str) -> str | None:
-    """The project for which ciplug wrote this policy; ``None`` where somebody else did."""
+    """The project for which ciplug wrote this policy, ``acme/shop (github:74)``; ``None`` where somebody else did."""
     first = text.partition("\n")[0].rstrip()
     if not first.startswith(f"{MARK} for "):
         return None
@@ -70,8 +71,15 @@ def marked_for(text: str) -> str | None:
 
 
 def is_ours(policy: Policy, stored: StoredPolicy | None) -> bool:
-    """Whether the policy is there, and ciplug wrote it for this project."""
-    return stored is not None and marked_for(stored.text) == policy.project
+    """Whether the policy is there, and ciplug wrote it for this project: its mark has one of the project's ids."""
+    project = marked_for(stored.text) if stored is not None else None
+    if project is None:
+        return False
+    _, begins, ids = project.removesuffix(")").rpartition(" (")
+    if begins and project.endswith(")"):
+        return not set(ids.split(", ")).isdisjoint({*policy.ids, *policy.aliases})
+    # Marks once had no ids, but the repository's name.
+    return project in policy.aliases or (not policy.ids and project == policy.project)
 
 
 def policies_of(role: Mapping[str, Any]) -> tuple[str, ...]:
@@ -82,10 +90,11 @@ def policies_of(role: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
-def read_live(admin: Admin, implied: Implied) -> Live:
+def read_live(admin: Admin, implied: Implied, namespace: str = "") -> Live:
     """What is there of what is implied, with the rights of `admin`'s token.
 
     ``MissingError`` where an auth mount or the namespace is not there, ``DeniedError`` where one may not look.
+    `namespace` is the vault's, for the commands in a hint.
     """
     try:
         policies = {policy.name: admin.read_policy(policy.name) for policy in implied.policies}
@@ -93,28 +102,34 @@ def read_live(admin: Admin, implied: Implied) -> Live:
         raise MissingError(str(err), hint="check vault.namespace: the vault has no namespace of that name") from err
     roles: dict[tuple[str, str], Mapping[str, Any] | None] = {}
     configs: dict[str, Mapping[str, Any] | None] = {}
+    notes: list[str] = []
     absent: dict[str, Role] = {}
     for role in implied.roles:
         try:
             roles[key(role)] = admin.jwt.read_role(role.jwt.name, role.mount)
             if role.mount not in configs:
-                with suppress(DeniedError):  # who may read roles need not be one who may read this
-                    configs[role.mount] = admin.jwt.read_config(role.mount)
+                configs[role.mount] = admin.jwt.read_config(role.mount)
+        except DeniedError as err:
+            if key(role) not in roles:
+                raise
+            # Who may read roles need not be one who may read this.
+            notes.append(f"whose tokens auth/{role.mount} trusts was not looked at: {err}")
         except MissingError:
             absent.setdefault(role.mount, role)
     if absent:
         names = ", ".join(f"auth/{mount}" for mount in absent)
-        hint = " && ".join(_enabling(role) for role in absent.values())
+        hint = " && ".join(_enabling(role, namespace) for role in absent.values())
         raise MissingError(f"the vault has no auth method at {names}", hint=hint)
-    return Live(policies=policies, roles=roles, configs=configs)
+    return Live(policies=policies, roles=roles, configs=configs, notes=tuple(dict.fromkeys(notes)))
 
 
-def _enabling(role: Role) -> str:
+def _enabling(role: Role, namespace: str = "") -> str:
     """The commands that enable the auth method of `role`, and tell it whose tokens to trust."""
     issuers = role.jwt.bound_claims.get("iss") or "ISSUER"
     issuer = shlex.quote(str(issuers[0] if isinstance(issuers, list | tuple) else issuers))
     config = shlex.quote(f"auth/{role.mount}/config")
+    chosen = f" -namespace={shlex.quote(namespace)}" if namespace else ""
     return (
-        f"bao auth enable -path={shlex.quote(role.mount)} jwt"
-        f" && bao write {config} oidc_discovery_url={issuer} bound_issuer={issuer}"
+        f"bao auth enable{chosen} -path={shlex.quote(role.mount)} jwt"
+        f" && bao write{chosen} {config} oidc_discovery_url={issuer} bound_issuer={issuer}"
     )

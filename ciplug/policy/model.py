@@ -13,17 +13,28 @@ if TYPE_CHECKING:
     from ciplug.vault.admin_auth import JwtRole
 
 MARK: Final = "# Written by `ciplug policy`"
-"""How the text of a policy of ciplug's begins; behind it stands ``for {owner} of {project}``, and no value."""
+"""How the text of a policy of ciplug's begins; behind it stands ``for {owner} of {project} ({ids})``, and no value."""
 
 
 @frozen
 class Policy:
-    """An ACL policy called `name`: what it allows, by path. `owner` is ``jobs.test`` or ``targets.web``."""
+    """An ACL policy called `name`: what it allows, by path. `owner` is ``jobs.test`` or ``targets.web``.
+
+    `project` is for people. What tells it from other projects are its `ids`, ``github:74`` or without a number
+    ``github:acme/shop``; a policy that is marked with one of its `aliases` is its own as well.
+    """
 
     name: str
     owner: str
     project: str
+    ids: tuple[str, ...] = ()
+    aliases: frozenset[str] = frozenset()
     rules: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    @property
+    def project_line(self) -> str:
+        """How a mark names the project: ``acme/shop (github:74)``."""
+        return f"{self.project} ({', '.join(self.ids)})" if self.ids else self.project
 
 
 @frozen

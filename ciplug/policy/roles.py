@@ -42,6 +42,8 @@ def bind(holder: Holder, place: Place) -> JwtRole:
     bound: dict[str, tuple[Claim, ...]] = {"iss": (place.issuer,), claim: (value,)}
     if place.host is hosts.GITHUB and "event_name" not in holder.only_if:
         bound["event_name"] = hosts.OWN_EVENTS
+    if place.host is hosts.GITLAB and "ref" in holder.only_if and not {"ref_type", "ref_path"} & holder.only_if.keys():
+        bound["ref_type"] = ("branch",)  # a tag may have the name of a branch, and other people may push it
     for name in sorted(holder.only_if):
         bound[name] = _narrowed(name, holder.only_if[name], bound.get(name), place)
     return JwtRole(
@@ -55,15 +57,21 @@ def bind(holder: Holder, place: Place) -> JwtRole:
     )
 
 
-def fork_problem(holder: Holder, host: HostKind) -> str:
-    """Why a role for `host` would let a fork's code in, or an empty string."""
-    if host is hosts.GITHUB and hosts.FORK_EVENT in holder.only_if.get("event_name", ()):
+def fork_problem(holder: Holder, place: Place) -> str:
+    """Why a role at `place` would let a fork's code in, or an empty string."""
+    if place.host is hosts.GITHUB and hosts.FORK_EVENT in holder.only_if.get("event_name", ()):
         return (
             f"{holder.owner}: only_if.event_name allows {hosts.FORK_EVENT}, whose token looks like the base branch's"
             " while a fork's code may run; leave it out, and run what needs secrets on push or merge_group"
         )
-    jobs = (str(value) for value in holder.only_if.get("sub", ()))
-    if host is hosts.JENKINS and (found := next(filter(hosts.FORK_JOB.search, jobs), "")):
+    if place.host is not hosts.JENKINS:
+        return ""
+    if hosts.is_fork_job(url := place.project.jenkins or ""):
+        return (
+            f"project.jenkins is {url}, the job of a pull request, in which a fork's code may run;"
+            " name the project's own, or that of a branch"
+        )
+    if found := next(filter(hosts.is_fork_job, map(str, holder.only_if.get("sub", ()))), ""):
         return (
             f"{holder.owner}: only_if.sub allows {found}, the job of a pull request, in which a fork's code may run;"
             " leave it out, and run what needs secrets in the jobs of branches"

@@ -42,14 +42,14 @@ def findings_document(findings: Iterable[Finding], live: Live) -> dict[str, Any]
 
 
 def plan_text(changes: Sequence[Change], live: Live, namespace: str) -> Iterator[str]:
-    """The plan, line by line; what is up to date is only counted."""
+    """The plan, line by line; what is up to date is only counted, what is kept for a reason is told."""
     yield from (f"note: {note}" for note in live.notes)
     for change in changes:
-        if change.kind != "keep":
+        if change.kind != "keep" or change.reason:
             reason = f"  {change.reason}" if change.reason else ""
             yield f"{_SIGNS[change.kind]} {change.kind:<7}  {change.what} {change.name}{reason}"
             yield from (f"    {line}" for line in change.diff)
-    if kept := sum(change.kind == "keep" for change in changes):
+    if kept := sum(change.kind == "keep" and not change.reason for change in changes):
         yield f"= {kept} up to date"
     for name, policies in live.strangers.items():
         yield f"? stranger   role {name}: it also gives {', '.join(policies)}; nothing implies it"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import quote
 
 from ciplug.errors import UsageError
@@ -13,6 +13,9 @@ from ciplug.vault.admin_route import route
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+_TYPES: Final = frozenset({"jwt", "oidc"})
+"""Two names of the one method."""
 
 
 @frozen
@@ -73,6 +76,16 @@ class JwtAdmin:
                 oidc_discovery_url=discovery_url,
                 oidc_discovery_ca_pem=ca_pem if discovery_url else None,
             )
+
+    def mounts(self) -> tuple[str, ...]:
+        """The name of every mount that takes JSON web tokens, of jobs or of people (``GET /v1/sys/auth``)."""
+        line = "GET /v1/sys/auth"
+        with route(line):
+            answer = self._client.adapter.get("/v1/sys/auth")
+        found: Mapping[str, Any] = field_of(line, answer, "data")
+        return tuple(
+            path.rstrip("/") for path, about in found.items() if isinstance(about, dict) and about.get("type") in _TYPES
+        )
 
     def write_role(self, role: JwtRole, mount: str = "jwt") -> None:
         """Create or replace a role, with nothing left of an earlier one (``POST /v1/auth/{mount}/role/{name}``)."""

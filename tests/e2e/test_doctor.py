@@ -37,9 +37,7 @@ def test_a_missing_right_has_the_line_for_the_policy(
 ) -> None:
     project.append('\n[secrets.OTHER]\nref = "//common/deep/other#x"\n')
     project.replace('secrets = ["DATABASE_URL", "NPM_TOKEN"]\n', 'secrets = ["DATABASE_URL", "OTHER"]\n')
-    project.admin.write_policy(
-        f"{project.auth_mount}-test", f'path "{project.kv_mount}/data/app/dev/*" {{ capabilities = ["read"] }}'
-    )
+    project.admin.write_policy("shop-test", f'path "{project.kv_mount}/data/app/dev/*" {{ capabilities = ["read"] }}')
     with nothing_left(project):
         done = ciplug("doctor", "--job", "test", "--format", "json", env=job_env())
     assert done.returncode == 20
@@ -71,7 +69,7 @@ def test_a_token_that_cannot_be_revoked_is_a_finding(
         name="shop-test",
         bound_audiences=(AUDIENCE,),
         bound_claims={"repository": "acme/shop"},
-        policies=(f"{project.auth_mount}-test",),
+        policies=("shop-test",),
         token_type="batch",
     )
     project.admin.jwt.write_role(role, project.auth_mount)
@@ -165,6 +163,18 @@ def test_a_claim_is_no_command_for_the_host(project: Project, ciplug: RunsCiplug
     assert b"##[" not in done.stdout
 
 
+@pytest.mark.parametrize("command", [("doctor",), ("fetch", "--to", "json"), ("run", "--", "true")])
+def test_an_issuer_with_a_line_end_is_no_command_for_the_host(
+    project: Project, ciplug: RunsCiplug, issuer: Issuer, command: tuple[str, ...]
+) -> None:
+    claims = github_claims() | {"iss": "https://x.dev\n::stop-commands::y\n  ::stop-commands::z"}
+    done = ciplug(*command, env=token_env(issuer, claims) | {"GITHUB_ACTIONS": "true", "CI": "true"})
+    lines = (done.stdout + done.stderr).splitlines()
+    assert done.returncode != 0
+    assert not [line for line in lines if line.lstrip().startswith(b"::stop-commands::")]
+    assert not [line for line in lines if b"bound_issuer" in line or b"oidc_discovery_url" in line]
+
+
 def test_an_address_that_is_down_beside_one_that_answers_is_no_cause(
     project: Project, ciplug: RunsCiplug, job_env: MakesJobEnv
 ) -> None:
@@ -184,7 +194,7 @@ RUN = ("run", "--", "true")
 def test_a_rejected_job_is_told_what_the_doctor_knows(
     project: Project, ciplug: RunsCiplug, issuer: Issuer, command: tuple[str, ...]
 ) -> None:
-    project.replace('github = "acme/shop"', 'github = "acme/shop"\ngithub_id = 74')
+    project.replace_unapplied('github = "acme/shop"', 'github = "acme/shop"\ngithub_id = 74')
     env = token_env(issuer, github_claims("acme/store"))
     mark = project.bao.mark()
     done = ciplug(*command, env=env)
@@ -200,7 +210,7 @@ def test_a_rejected_job_is_told_what_the_doctor_knows(
 def test_a_denied_job_is_told_of_every_record_with_one_more_request(
     project: Project, ciplug: RunsCiplug, issuer: Issuer, command: tuple[str, ...]
 ) -> None:
-    project.admin.write_policy(f"{project.auth_mount}-test", 'path "nothing" { capabilities = ["read"] }')
+    project.admin.write_policy("shop-test", 'path "nothing" { capabilities = ["read"] }')
     env = token_env(issuer, github_claims())
     mark = project.bao.mark()
     with nothing_left(project):
@@ -258,10 +268,10 @@ def test_the_command_for_a_role_mends_it(
     sound: dict[str, object] = {
         "bound_audiences": (AUDIENCE,),
         "bound_claims": {"repository": "acme/shop"},
-        "policies": (f"{project.auth_mount}-test", f"{project.auth_mount}-more"),
+        "policies": ("shop-test", "shop-more"),
     }
     project.admin.jwt.write_role(JwtRole(name="shop-test", **(sound | fields)), project.auth_mount)  # type: ignore[arg-type]  # any field
-    project.admin.write_policy(f"{project.auth_mount}-more", 'path "pki/cert" { capabilities = ["read"] }')
+    project.admin.write_policy("shop-more", 'path "pki/cert" { capabilities = ["read"] }')
     env = token_env(issuer, github_claims())
     if "token_type" in fields:
         project.append('\n[secrets.CERT]\nref = "pki:cert#x"\n')

@@ -52,7 +52,7 @@ class Broken:
                 {
                     "bound_audiences": (AUDIENCE,),
                     "bound_claims": bound or {"repository": "acme/shop"},
-                    "policies": (f"{self.project.auth_mount}-test",),
+                    "policies": ("shop-test",),
                 }
                 | fields
             ),
@@ -62,7 +62,7 @@ class Broken:
     def policy(self, *paths: str) -> None:
         """Another policy for that role: it may read `paths`, below the project's own mount."""
         rules = (f'path "{self.project.kv_mount}/{path}" {{ capabilities = ["read"] }}\n' for path in paths)
-        self.project.admin.write_policy(f"{self.project.auth_mount}-test", "".join(rules))
+        self.project.admin.write_policy("shop-test", "".join(rules))
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def minted(claims: Mapping[str, object], **options: Any) -> Callable[[Broken], N
 
 
 def in_manifest(old: str, new: str) -> Callable[[Broken], None]:
-    return lambda broken: broken.project.replace(old, new)
+    return lambda broken: broken.project.replace_unapplied(old, new)
 
 
 def bound(**fields: Any) -> Callable[[Broken], None]:
@@ -94,7 +94,7 @@ def another_issuer(broken: Broken) -> None:
     )
 
 
-def another_key_at_the_mount(broken: Broken) -> None:
+def keys_out_of_reach(broken: Broken) -> None:
     with Issuer() as other:
         project = broken.project
         project.admin.jwt.configure(project.auth_mount, bound_issuer=broken.issuer.url, jwks_url=other.jwks_url)
@@ -115,12 +115,12 @@ def _unpadded(token: str) -> bytes:
 
 
 def a_fork(broken: Broken) -> None:
-    broken.project.replace('github = "acme/shop"', 'github = "acme/shop"\ngithub_id = 74')
+    broken.project.replace_unapplied('github = "acme/shop"', 'github = "acme/shop"\ngithub_id = 74')
     broken.token(github_claims("stranger/shop", repository_id="9000"))
 
 
 def renamed(broken: Broken) -> None:
-    broken.project.replace('github = "acme/shop"', 'github = "acme/shop"\ngithub_id = 74')
+    broken.project.replace_unapplied('github = "acme/shop"', 'github = "acme/shop"\ngithub_id = 74')
     broken.token(github_claims("acme/store"))
 
 
@@ -156,7 +156,6 @@ def read_as_version_2(broken: Broken) -> None:
     project, mount = broken.project, f"old-{broken.project.kv_mount}"
     project.admin.kv.mount(mount, version=1)
     project.admin.kv.write_v1(mount, "app/dev/db", {"url": "an old value"})
-    project.admin.write_policy(f"{project.auth_mount}-test", f'path "{mount}/*" {{ capabilities = ["read"] }}')
     project.replace(f'kv_mount = "{project.kv_mount}"', f'kv_mount = "{mount}"')
 
 
@@ -175,13 +174,6 @@ def nothing_there(broken: Broken) -> None:
 def a_batch_role(broken: Broken) -> None:
     broken.project.append('\n[secrets.PG_USER]\nref = "database:creds/web#username"\n')
     broken.project.replace('secrets = ["DATABASE_URL", "NPM_TOKEN"]\n', 'secrets = ["DATABASE_URL", "PG_USER"]\n')
-    broken.policy("data/app/dev/*")
-    policy = f"{broken.project.auth_mount}-test"
-    broken.project.admin.write_policy(
-        policy,
-        f'path "{broken.project.kv_mount}/data/app/dev/*" {{ capabilities = ["read"] }}\n'
-        'path "database/creds/web" { capabilities = ["read"] }',
-    )
     broken.bind(token_type="batch")
 
 
@@ -220,6 +212,16 @@ def another_machine(broken: Broken) -> None:
     admin = {"BAO_ADDR": broken.project.bao.address, "BAO_TOKEN": broken.project.bao.root_token.reveal().decode()}
     fields = ("role_type=jwt", "user_claim=sub", "token_bound_cidrs=203.0.113.7/32")
     subprocess.run([find_bao(os.environ), "write", role, *fields], env=admin, check=True, capture_output=True)
+
+
+def another_machine_as_seen_by_an_operator(broken: Broken) -> None:
+    another_machine(broken)
+    broken.env["VAULT_TOKEN"] = broken.project.bao.root_token.reveal().decode()
+
+
+def issued_by_a_stranger(broken: Broken) -> None:
+    with Issuer() as other:
+        broken.env |= token_env(other, github_claims())
 
 
 def a_mount_that_trusts_nobody_yet(broken: Broken) -> None:
@@ -329,7 +331,16 @@ CAUSES: dict[str, Cause] = {
         ("vault.namespace",),
     ),
     "another machine's role": Cause(
-        another_machine, "role", ("does not admit this machine's address",), ("token_bound_cidrs", "role/shop-test")
+        another_machine, "login", ("without a reason",), ("token_bound_cidrs", "role/shop-test", "entity")
+    ),
+    "another machine's role, which one may read": Cause(
+        another_machine_as_seen_by_an_operator, "role", ("203.0.113.7",), ("token_bound_cidrs", "role/shop-test")
+    ),
+    "token of a stranger's issuer": Cause(
+        issued_by_a_stranger, "signature", ("signature",), ("not from your CI host's issuer", "http://127.0.0.1:")
+    ),
+    "a time that no clock shows": Cause(
+        minted({"iat": 10**400}), "claim iat", ("is no time",), ("from the CI host itself",)
     ),
     "mount without a configuration": Cause(
         a_mount_that_trusts_nobody_yet,
@@ -386,8 +397,8 @@ CAUSES: dict[str, Cause] = {
         ("vault.invalid", "cannot be resolved"),
         ("vault.address",),
     ),
-    "keys at the mount are others": Cause(
-        another_key_at_the_mount, "signature", ("signature",), ("trusts other keys", "oidc_discovery_url=http://127")
+    "keys that the vault cannot fetch": Cause(
+        keys_out_of_reach, "issuer keys", ("fetching keys",), ("cannot reach the issuer's keys", "egress, proxy or CA")
     ),
     "signed by a stranger": Cause(
         signed_by_a_stranger, "signature", ("is not by the key",), ("from the CI host itself",)
@@ -425,6 +436,20 @@ def assert_diagnosed(done: subprocess.CompletedProcess[bytes], cause: Cause, bro
     assert not [word for word in cause.remedy if word not in failed[0]["remedy"]], failed
     assert b"eyJ" not in done.stdout + done.stderr
     assert_no_leak(done.stdout + done.stderr, credentials(broken.project, broken.env))
+
+
+def test_keys_at_the_mount_that_are_others(project: Project, issuer: Issuer, ciplug: RunsCiplug) -> None:
+    broken = Broken(project, issuer)
+    broken.token()
+    with Issuer() as other:
+        project.admin.jwt.configure(project.auth_mount, bound_issuer=issuer.url, jwks_url=other.jwks_url)
+        done = ciplug("doctor", "--format", "json", env=broken.env)
+    words = (
+        "trusts other keys",
+        "replaces the configuration of this mount for everybody",
+        "oidc_discovery_url=http://",
+    )
+    assert_diagnosed(done, Cause(lambda _broken: None, "signature", ("signature",), words), broken)
 
 
 @pytest.fixture(scope="module")

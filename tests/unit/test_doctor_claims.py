@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from ciplug.doctor.case import Door
-from ciplug.doctor.claims import Want, claim_remedy, compared, of_only_if, of_project, of_role, remedy
+from ciplug.doctor.claims import Want, change_role, claim_remedy, compared, of_only_if, of_project, of_role, remedy
+from ciplug.doctor.token import odd_times
 from ciplug.manifest import JobGrant
 from ciplug.manifest.model import Environment, Job, Manifest, Project, Vault
 from ciplug.standins.claims import github_claims, gitlab_claims, jenkins_claims
@@ -187,6 +188,68 @@ def test_only_if_says_which_environment_a_job_of_github_must_name() -> None:
 
 
 def test_a_command_is_quoted_for_the_shell() -> None:
-    want = Want(claim="iss", values=("https://i",), by="bound_issuer")
-    told = remedy(want, {"iss": "https://i; rm -rf $HOME"}, door())
-    assert "'bound_issuer=https://i; rm -rf $HOME'" in told
+    assert change_role(door(), "x=$HOME; y").endswith(" 'x=$HOME; y'")
+
+
+def test_a_line_end_does_not_get_into_a_command() -> None:
+    told = change_role(door(), "x=\n::stop-commands::y\x1b[2J")
+    assert told.isprintable()
+    assert r"\n::stop-commands::y\u001b[2J" in told
+
+
+def test_an_environment_of_several_lines_stays_on_one() -> None:
+    place = door(environment=("live\n::stop-commands::x",))
+    [want] = of_only_if(place)
+    assert remedy(want, github_claims(), place).isprintable()
+
+
+@pytest.mark.parametrize("by", ["role r", "environments.prod.only_if"])
+@pytest.mark.parametrize("event", ["issue_comment", "workflow_run", True])
+def test_the_event_that_was_refused_is_never_to_be_bound(by: str, event: object) -> None:
+    place = door(event_name=("push", "true"))
+    told = remedy(
+        Want(claim="event_name", values=("push", "true"), by=by), github_claims() | {"event_name": event}, place
+    )
+    assert "run it on push" in told
+    assert str(event) not in told
+    assert "policy --apply" not in told
+
+
+@pytest.mark.parametrize(
+    ("pointer", "fits"),
+    [
+        ("/ctx/team", True),
+        ("/ctx/list/1", True),
+        ("/a~1b/c~0d", True),
+        ("/ctx", False),
+        ("/ctx/other", False),
+        ("/ctx/team/x", False),
+        ("/ctx/list/2", False),
+        ("/ctx/list/-1", False),
+        ("ctx/team", False),
+    ],
+)
+def test_a_role_may_bind_what_is_deep_in_the_payload(pointer: str, fits: bool) -> None:
+    claims = {"aud": AUDIENCE, "ctx": {"team": "core", "list": ["x", "core"]}, "a/b": {"c~d": "core"}}
+    role = {"bound_audiences": [AUDIENCE], "bound_claims": {pointer: "core"}}
+    found = list(compared(of_role("r", role, None), claims, door(), binding=True))[-1]
+    assert found.state == ("ok" if fits else "failed")
+    assert ('"core"' in found.text) is True
+
+
+def test_a_boolean_deep_in_the_payload_has_its_type_named() -> None:
+    want = Want(claim="/ctx/flag", values=("true",), by="role r")
+    assert '{ "/ctx/flag": true }' in remedy(want, {"ctx": {"flag": True}}, door())
+
+
+@pytest.mark.parametrize("value", [10**400, -(10**400), 2**53, float("inf"), float("nan"), True, "5", [1], {}])
+@pytest.mark.parametrize("name", ["iat", "nbf", "exp"])
+def test_a_time_that_no_clock_shows_is_why_a_job_fails(name: str, value: object) -> None:
+    [found] = odd_times(github_claims() | {name: value})
+    assert (found.check, found.state) == (f"claim {name}", "failed")
+    assert len(found.text) < 200
+
+
+@pytest.mark.parametrize("value", [None, 0, -1, 1.5, 2**53 - 1])
+def test_a_time_is_a_number_or_absent(value: object) -> None:
+    assert list(odd_times({"iat": value})) == []

@@ -7,13 +7,16 @@ from types import MappingProxyType
 import pytest
 
 from ciplug.doctor.case import Door
-from ciplug.doctor.explain import explain
-from ciplug.doctor.rejection import rejected
+from ciplug.doctor.explain import explain, explain_denial
+from ciplug.doctor.rejection import mount_remedy, rejected
 from ciplug.errors import DeniedError, IdentityError, LoginRejectedError, MissingError
 from ciplug.manifest import JobGrant
 from ciplug.manifest.model import Environment, Job, Manifest, Project, Vault
+from ciplug.net.transport import Transport
 from ciplug.standins.claims import github_claims
 from ciplug.values import Grant, IdToken, Record, Secret, VaultToken
+from ciplug.vault.client import VaultClient
+from tests.fakes.scripted_server import ScriptedServer, answer
 
 WHO = 'the login as role "shop-test" at auth/jwt'
 CLAIMS = github_claims() | {"iss": "https://issuer.dev", "aud": "https://vault.acme.dev"}
@@ -24,11 +27,17 @@ def grant(name: str = "DATABASE_URL", path: str = "app/dev/db", **more: object) 
     return Grant(**({"name": name, "record": record, "pointer": ("url",)} | more))  # type: ignore[arg-type]  # any field
 
 
-def door(*grants: Grant, kind: str = "github", environments: tuple[str, ...] = ("dev",)) -> Door:
+def door(
+    *grants: Grant,
+    kind: str = "github",
+    environments: tuple[str, ...] = ("dev",),
+    issuer: str = "https://issuer.dev",
+    namespace: str = "",
+) -> Door:
     places = {name: Environment(name=name, path=f"app/{name}", only_if=MappingProxyType({})) for name in environments}
     manifest = Manifest(
         version=1,
-        vault=Vault(audience="https://vault.acme.dev"),
+        vault=Vault(audience="https://vault.acme.dev", issuer=issuer),
         project=Project(name="shop", github="acme/shop"),
         environments=places,
         secrets={},
@@ -41,6 +50,7 @@ def door(*grants: Grant, kind: str = "github", environments: tuple[str, ...] = (
         manifest=manifest,
         grant=JobGrant(job="test", environment=places["dev"], role="shop-test", grants=wanted),
         kind=kind,
+        namespace=namespace,
     )
 
 
@@ -64,6 +74,11 @@ REASONS = {
     'claim "email" not found in token': ("claim email", "shop-test"),
     'role "shop-test" could not be found': ("role", "ciplug policy --apply"),
     "could not load configuration": ("auth mount", "bao write auth/jwt/config"),
+    "error validating token: error verifying token signature: fetching keys oidc: get keys failed": (
+        "issuer keys",
+        "cannot reach the issuer's keys",
+    ),
+    "error verifying token signature: fetching keys: connection refused": ("issuer keys", "egress, proxy or CA"),
     "error validating token: failed to verify id token signature": ("signature", "oidc_discovery_url"),
     "error validating token: no known key successfully validated the token signature": ("signature", "other keys"),
 }
@@ -76,6 +91,72 @@ def test_a_reason_has_its_check_and_its_remedy(reason: str) -> None:
     assert (found.check, found.state) == (check, "failed")
     assert reason in found.text
     assert words in found.remedy
+
+
+TRUSTING = ["invalid issuer (iss) claim", "could not load configuration", "failed to verify id token signature"]
+
+
+@pytest.mark.parametrize("reason", TRUSTING)
+def test_a_command_that_trusts_an_issuer_says_what_it_replaces(reason: str) -> None:
+    told = rejected(LoginRejectedError(f"the vault rejected {WHO}: {reason}"), door(), CLAIMS).remedy
+    assert "replaces the configuration of this mount for everybody: bao write auth/jwt/config" in told
+    assert told.endswith("oidc_discovery_url=https://issuer.dev bound_issuer=https://issuer.dev")
+
+
+@pytest.mark.parametrize("reason", TRUSTING)
+@pytest.mark.parametrize(
+    "claimed", ["https://evil.dev", "https://issuer.dev/", "x\n::stop-commands::y", ["z"], None, 7]
+)
+@pytest.mark.parametrize("kind", ["github", "jenkins", "terminal"])
+def test_an_issuer_that_only_the_token_names_is_never_to_be_trusted(reason: str, claimed: object, kind: str) -> None:
+    error = LoginRejectedError(f"the vault rejected {WHO}: {reason}")
+    told = rejected(error, door(kind=kind), CLAIMS | {"iss": claimed}).remedy
+    assert told.startswith('this token is not from your CI host\'s issuer, "https://issuer.dev"')
+    assert not [word for word in ("bao", "evil", "::", "trusts other keys") if word in told]
+
+
+@pytest.mark.parametrize("reason", TRUSTING)
+def test_a_host_whose_issuer_nobody_names_has_no_command(reason: str) -> None:
+    error = LoginRejectedError(f"the vault rejected {WHO}: {reason}")
+    told = rejected(error, door(kind="jenkins", issuer=""), CLAIMS).remedy
+    assert "vault.issuer" in told
+    assert "bao" not in told
+
+
+@pytest.mark.parametrize(
+    "reason", ["audience", *TRUSTING, "role could not be found"], ids=["audience", *TRUSTING, "no role"]
+)
+def test_a_command_is_for_the_namespace(reason: str) -> None:
+    error = LoginRejectedError(f"the vault rejected {WHO}: {reason}")
+    told = rejected(error, door(namespace="acme/team a"), CLAIMS).remedy
+    assert "'-namespace=acme/team a' auth/jwt" in told
+
+
+def test_a_mount_is_looked_for_in_the_namespace() -> None:
+    told = mount_remedy(door(namespace="acme"))
+    assert "bao auth list -namespace=acme" in told
+    assert "bao auth enable -namespace=acme -path=jwt jwt" in told
+
+
+def test_a_refusal_without_a_reason_is_not_told_as_a_missing_mount() -> None:
+    error = LoginRejectedError(f"the vault refused {WHO} without a reason: there is no such auth mount, or", hint="h")
+    found = rejected(error, door(), CLAIMS)
+    assert (found.check, found.remedy) == ("auth mount", "h")
+
+
+@pytest.mark.parametrize("iat", [10**400, -(10**400), float("inf"), float("nan"), 2**53, True, "1"])
+def test_a_time_that_no_clock_shows_is_not_reckoned_with(iat: object) -> None:
+    claims = {name: value for name, value in CLAIMS.items() if name != "nbf"} | {"iat": iat}
+    found = rejected(LoginRejectedError(f"{VALIDATING} not before (nbf) claim"), door(), claims)
+    assert found.check == "clock"
+    assert "the token has iat" not in found.text
+
+
+def test_a_claim_deep_in_the_payload_is_named_by_its_pointer() -> None:
+    error = LoginRejectedError('error validating claims: claim "/ctx/team" does not match any')
+    found = rejected(error, door(), CLAIMS | {"ctx": {"team": "core"}})
+    assert found.check == "claim /ctx/team"
+    assert '{ "/ctx/team": "core" }' in found.remedy
 
 
 def test_a_reason_that_is_new_keeps_the_errors_own_hint() -> None:
@@ -141,6 +222,35 @@ def test_a_hint_that_names_the_doctor_is_left_as_it_is() -> None:
     assert (str(error), error.hint) == ("no", "as `ciplug doctor` shows")
 
 
+def denied(count: int, identity: IdToken | VaultToken) -> DeniedError:
+    """The error of a login that may read none of `count` records, and was refused the last one first."""
+    error = DeniedError(f"no right to read secret/app/dev/{count - 1}x: the policies do not allow it", hint="as it was")
+    place, transport = door(*(grant(f"N{n}", f"app/dev/{n}x") for n in range(count))), Transport()
+    with ScriptedServer({"POST /v1/sys/capabilities-self": answer(200, {"data": {}})}) as server:
+        client = VaultClient([server.url], transport=transport, deadline=2)
+        explain_denial(error, place, client, Secret("s.x"), identity)
+    transport.close()
+    explain(error, place, identity)
+    return error
+
+
+def test_up_to_five_denied_records_are_all_told() -> None:
+    error = denied(5, id_token())
+    assert [f"secret/app/dev/{n}x" in str(error) for n in range(5)] == [True] * 5
+    assert error.hint.count("capabilities") == 5
+    assert "more" not in str(error)
+
+
+@pytest.mark.parametrize("of_ones_own", [False, True])
+def test_of_many_denied_records_the_first_five_are_told(of_ones_own: bool) -> None:
+    error = denied(40, VaultToken(token=Secret("s.x"), source="VAULT_TOKEN") if of_ones_own else id_token())
+    assert str(error).count("secret/app/dev/") == 5
+    assert str(error).endswith(" and 35 more; `ciplug doctor --job test` lists them")
+    assert error.hint.count("capabilities") == (5 if of_ones_own else 0)
+    assert ("run `ciplug policy --apply`" in error.hint) is not of_ones_own
+    assert error.hint.count("`ciplug doctor --job test`") == 1
+
+
 MISSING = {
     "record": (
         "DATABASE_URL: secret/app/dev/db does not exist in the vault",
@@ -167,6 +277,12 @@ def test_each_of_several_has_its_own_command() -> None:
     assert "bao kv put -mount=secret a url=-" in error.hint
     assert "bao kv patch -mount=secret b y=-" in error.hint
     assert "of C in" not in error.hint
+
+
+def test_what_is_missing_is_written_in_the_namespace() -> None:
+    error = MissingError("DATABASE_URL: secret/app/dev/db does not exist in the vault", hint="write it")
+    explain(error, door(namespace="acme"), id_token())
+    assert "bao kv put -namespace=acme -mount=secret app/dev/db url=-" in error.hint
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 import jwt
@@ -117,6 +118,13 @@ def test_keys_that_cannot_be_had_are_a_note(discovery: Any, says: str, issuer: I
         assert not [seen for seen in server.seen if "authorization" in seen.headers]
     assert finding.state == "note"
     assert says in finding.text
+
+
+def test_keys_are_not_waited_for_as_long_as_the_vault(issuer: Issuer, transport: Transport) -> None:
+    began = time.monotonic()
+    with ScriptedServer({DISCOVERY: hang}) as server:
+        assert found(by(server, issuer), transport, seconds=30).state == "note"
+    assert time.monotonic() - began < 6
 
 
 @pytest.mark.parametrize("keys", [{}, {"keys": []}, {"keys": [{"kty": "odd"}]}, {"keys": 3}, {"keys": ["x"]}])

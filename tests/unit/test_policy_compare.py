@@ -56,7 +56,7 @@ def claims(**changed: object) -> dict[str, Any]:
 
 
 def test_a_vault_that_has_what_is_implied_differs_in_nothing() -> None:
-    config = {"bound_issuer": "https://i"}
+    config = {"bound_issuer": "https://i", "jwks_url": "https://i/keys"}
     found = Live(
         policies={"shop-test": StoredPolicy(text=render(POLICY), version=1)},
         roles={("jwt", "shop-test"): live()},
@@ -244,11 +244,62 @@ def test_a_mount_that_lets_nobody_in_is_named(config: Mapping[str, Any] | None, 
     assert finding.text.startswith(text)
 
 
-@pytest.mark.parametrize("configs", [{}, {"jwt": {"bound_issuer": ""}}])
-def test_a_mount_that_may_not_be_looked_at_is_not_complained_of(configs: Mapping[str, Mapping[str, Any]]) -> None:
+@pytest.mark.parametrize(
+    ("config", "text"),
+    [
+        ({"jwks_url": "https://i/keys"}, 'it has no bound_issuer, which should be "https://i"'),
+        ({"bound_issuer": "https://i", "jwt_validation_pubkeys": ["k"]}, "its jwt_validation_pubkeys let in whoever"),
+        ({"bound_issuer": "https://i", "jwks_url": "https://j/keys"}, 'its jwks_url is "https://j/keys", which is not'),
+        ({"bound_issuer": "https://i", "jwks_url": "https://i:8443/"}, 'its jwks_url is "https://i:8443/"'),
+        ({"bound_issuer": "https://i", "jwks_url": "https://i@j/"}, 'its jwks_url is "https://i@j/"'),
+        ({"bound_issuer": "https://i", "jwks_url": "https://i:x/"}, 'its jwks_url is "https://i:x/"'),
+        ({"bound_issuer": "https://i", "oidc_discovery_url": "https://i.j"}, 'its oidc_discovery_url is "https://i.j"'),
+    ],
+)
+def test_a_mount_that_trusts_somebody_else_is_named(config: Mapping[str, Any], text: str) -> None:
     stored = StoredPolicy(text=render(POLICY))
-    found = Live(policies={"shop-test": stored}, roles={("jwt", "shop-test"): live()}, configs=configs)
+    found = Live(policies={"shop-test": stored}, roles={("jwt", "shop-test"): live()}, configs={"jwt": config})
+    [finding] = compare(IMPLIED, found)
+    assert (finding.grade, finding.what, finding.name) == ("more", "mount", "jwt")
+    assert finding.text.startswith(text)
+
+
+@pytest.mark.parametrize("url", ["https://i", "https://I:443/keys", "https://i/.well-known/jwks"])
+def test_a_mount_that_takes_its_keys_from_the_issuer_is_as_it_should_be(url: str) -> None:
+    stored = StoredPolicy(text=render(POLICY))
+    config = {"bound_issuer": "https://i", "oidc_discovery_url": url}
+    found = Live(policies={"shop-test": stored}, roles={("jwt", "shop-test"): live()}, configs={"jwt": config})
     assert compare(IMPLIED, found) == ()
+
+
+def test_a_mount_that_may_not_be_looked_at_is_not_complained_of() -> None:
+    stored = StoredPolicy(text=render(POLICY))
+    found = Live(policies={"shop-test": stored}, roles={("jwt", "shop-test"): live()})
+    assert compare(IMPLIED, found) == ()
+
+
+@pytest.mark.parametrize(
+    ("path", "capabilities", "is_found"),
+    [
+        ("secret/*", {"read"}, True),
+        ("secret/data/+/dev/db", {"list"}, True),
+        ("secret/data/app/dev/db", {"read"}, True),
+        ("secret/data/app/prod/*", {"read"}, False),
+        ("cubbyhole/*", {"read"}, False),
+        ("secret/*", {"deny"}, False),
+    ],
+)
+def test_what_every_token_may_do_with_a_record_of_a_job_is_found(
+    path: str, capabilities: set[str], is_found: bool
+) -> None:
+    found = Live(
+        policies={"shop-test": StoredPolicy(text=render(POLICY))},
+        roles={("jwt", "shop-test"): live()},
+        default={path: frozenset(capabilities), "sys/renew": frozenset({"update"})},
+    )
+    assert [(one.grade, one.what, one.name) for one in compare(IMPLIED, found)] == (
+        [("more", "policy", "default")] if is_found else []
+    )
 
 
 PATHS = st.lists(st.text("abc-._/", min_size=1, max_size=8), min_size=1, max_size=4).map("/".join)

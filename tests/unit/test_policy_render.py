@@ -35,7 +35,7 @@ environment = "dev"
 secrets = ["DATABASE_URL", "NPM_TOKEN"]
 """
 POLICY = """\
-# Written by `ciplug policy` for jobs.test of acme/shop
+# Written by `ciplug policy` for jobs.test of acme/shop (github:74)
 path "secret/data/app/dev/db" { capabilities = ["read"] }
 path "secret/data/common/npm" { capabilities = ["read"] }
 """
@@ -83,7 +83,7 @@ resource "vault_policy" "shop-test" {
   name = "shop-test"
 
   policy = <<-EOT
-    # Written by `ciplug policy` for jobs.test of acme/shop
+    # Written by `ciplug policy` for jobs.test of acme/shop (github:74)
     path "secret/data/app/dev/db" { capabilities = ["read"] }
     path "secret/data/common/npm" { capabilities = ["read"] }
   EOT

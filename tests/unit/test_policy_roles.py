@@ -255,7 +255,25 @@ def test_the_claims_of_each_host_are_known_by_name_and_type(host: HostKind) -> N
                     " leave it out, and run what needs secrets in the jobs of branches"
                 ),
             )
-            for job in ("https://ci.acme.dev/job/shop/job/PR-12/", "https://ci.acme.dev/job/shop/job/pr-7-head")
+            for job in (
+                "https://ci.acme.dev/job/shop/job/PR-12/",
+                "https://ci.acme.dev/job/shop/job/pr-7-head",
+                "https://ci.acme.dev/job/shop/job/PR%2D12/",
+                "https://ci.acme.dev/job/shop/job/PR%252D12/",
+                "https://ci.acme.dev/job/shop/job/MR-5-merge/",
+            )
+        ),
+        *(
+            (
+                f'jenkins = "{job}"',
+                "",
+                MOUNTS,
+                (
+                    f"project.jenkins is {job}, the job of a pull request, in which a fork's code may run;"
+                    " name the project's own, or that of a branch"
+                ),
+            )
+            for job in ("https://ci.acme.dev/job/shop/job/PR-1/", "https://ci.acme.dev/job/shop/job/MR%2D1/")
         ),
         (
             GITHUB,
@@ -372,6 +390,23 @@ def test_a_host_whose_tokens_cannot_fit_has_no_role_and_a_note(only_if: str, hos
     assert [role.host for role in found.roles] == hosts
     noted = [note for note in found.notes if note.startswith("jobs.test has no role for ")]
     assert len(noted) == 3 - len(hosts)
+
+
+@pytest.mark.parametrize(
+    ("only_if", "ref_type"),
+    [
+        ('ref = "main"', "branch"),
+        ('ref = "v1", ref_type = "tag"', "tag"),
+        ('ref = "main", ref_path = "refs/heads/main"', None),
+        ('environment = "production"', None),
+    ],
+)
+def test_a_tag_with_the_name_of_a_branch_is_not_taken_for_it(only_if: str, ref_type: str | None) -> None:
+    assert bound("gitlab", only_if).get("ref_type") == ref_type
+
+
+def test_a_branch_is_bound_once_on_a_host_whose_refs_say_what_they_are() -> None:
+    assert "ref_type" not in bound("github", 'ref = "refs/heads/main"')
 
 
 def test_values_that_a_host_cannot_have_are_not_bound_there() -> None:
