@@ -19,7 +19,11 @@ if TYPE_CHECKING:
     from ciplug.policy.hosts import HostKind
     from ciplug.policy.rights import Holder
 
-_BESIDE_STRANGERS = ("issue_comment", "workflow_run")
+_BESIDE_STRANGERS = (
+    "discussion", "discussion_comment", "issue_comment", "issues", "pull_request_review",
+    "pull_request_review_comment", "workflow_run",
+)  # fmt: skip
+"""Events that anyone can set off who may see the repository."""
 
 
 @frozen
