@@ -12,6 +12,7 @@ import os
 import platform
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -34,6 +35,7 @@ _FLAGS: Final = "-IB"
 
 _PACKAGES: Final = ("ciplug", "platforms/ciplug_platforms")
 _CONTENTS: Final = "contents.json"
+_ENDING: Final = 10  # seconds for what was killed to be gone
 _ABANDONED: Final = 3600  # seconds after which what a killed installation left is removed; none takes nearly as long
 
 # What pip is told of the job: how to find its index and the machine's files. It runs other people's code, which is no
@@ -217,22 +219,38 @@ def _normal(name: str) -> str:
 
 
 def _run(command: Sequence[str], env: Mapping[str, str], *, failure: str, hint: str) -> None:
-    """Run to the end; what it prints is shown only if it fails."""
+    """Run to the end; what it prints is shown only if it fails. What interrupts it ends all that it has started."""
     try:
-        done = subprocess.run(
+        with subprocess.Popen(
             command,
             env=dict(env),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            check=False,
-        )
+            process_group=0,  # venv and pip have processes of their own, which would go on writing
+        ) as process:
+            try:
+                output, _ = process.communicate()
+            except BaseException:
+                _end(process)
+                raise
     except OSError as err:
         raise Failure(f"{failure}: {command[0]}: {err.strerror}", hint=hint) from err
-    if done.returncode:
-        sys.stderr.buffer.write(done.stdout)
+    if process.returncode:
+        sys.stderr.buffer.write(output)
         sys.stderr.flush()
-        raise Failure(f"{failure} (exit status {done.returncode}, output above)", hint=hint)
+        raise Failure(f"{failure} (exit status {process.returncode}, output above)", hint=hint)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Kill it with its group, and return once none of them holds its output any more."""
+    if os.name == "nt":
+        process.kill()
+    else:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    with suppress(subprocess.TimeoutExpired):
+        process.communicate(timeout=_ENDING)
 
 
 def _put(made: Path, folder: Path, sources: Mapping[str, str]) -> None:

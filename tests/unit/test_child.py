@@ -24,6 +24,7 @@ from ciplug.inject.child import Child
 from ciplug.redact import LiteralKernel, StreamFilter, forms
 from tests.fakes.sinks import pipes, replaced
 from tests.leaks import assert_no_leak
+from tests.processes import alive
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -65,13 +66,6 @@ def eventually(condition: Callable[[], object], seconds: float = PATIENCE) -> No
     while not condition():
         assert time.monotonic() < deadline, "it did not happen"
         time.sleep(0.005)
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in {"Z", "X"}
-    except (FileNotFoundError, ProcessLookupError):
-        return False
 
 
 def open_descriptors() -> int:

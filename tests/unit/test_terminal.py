@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ciplug.inject.terminal import Foreground
+from tests.processes import kill_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -58,14 +59,6 @@ def shell() -> Iterator[Terminal]:
         kill_session(pid)
         os.close(descriptor)
         os.waitpid(pid, 0)
-
-
-def kill_session(session: int) -> None:
-    """Whatever of the terminal's processes is left, those in the background included."""
-    for entry in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if os.getsid(int(entry.name)) == session:
-                os.kill(int(entry.name), signal.SIGKILL)
 
 
 def test_a_child_reads_what_is_typed_and_the_shell_has_the_terminal_back(shell: Terminal) -> None:
