@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from ciplug.standins.issuer import Issuer
-    from tests.e2e.project import ExampleVault, Project
+    from tests.e2e.example_vault import ExampleVault
+    from tests.e2e.project import Project
 
 PATIENCE = 20.0
 """Seconds until an event that does not come fails the test: far more than any of them takes on a busy machine."""

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import secrets
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 import httpx
 
@@ -17,14 +14,15 @@ from ciplug.policy.applying import carry_out
 from ciplug.policy.deriving import derive
 from ciplug.policy.live import read_live
 from ciplug.policy.plan import plan
-from ciplug.standins.openbao import OpenBao
-from ciplug.vault.admin import Admin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
+    from pathlib import Path
 
     from ciplug.manifest import Manifest
     from ciplug.standins.issuer import Issuer
+    from ciplug.standins.openbao import OpenBao
+    from ciplug.vault.admin import Admin
     from tests.e2e.postgres import Postgres
 
 AUDIENCE: Final = "https://vault.acme.dev"
@@ -82,7 +80,6 @@ environment = "dev"
 secrets = ["DATABASE_URL", "PG_USER", "PG_PASSWORD"]
 """
 
-_EXAMPLES: Final = Path(__file__).parents[2] / "examples" / "ciplug.toml"
 
 _HOSTS: Final = {
     "github": "acme/shop",
@@ -174,7 +171,7 @@ def new_project(directory: Path, bao: OpenBao, admin: Admin, issuer: Issuer) -> 
     )
     _fill(project)
     _forget_policies(project)
-    _trust(admin, project.auth_mount, issuer)
+    trust(admin, project.auth_mount, issuer)
     project.write(
         _MANIFEST.format(
             address=bao.address,
@@ -218,7 +215,7 @@ def open_to_every_host(project: Project, issuer: Issuer) -> None:
     """Let jobs on GitLab CI and Jenkins in as well, each through an auth mount of its own, as their issuers need."""
     mounts = {"github": project.auth_mount} | {host: f"{project.auth_mount}-{host}" for host in ("gitlab", "jenkins")}
     for mount in (mounts["gitlab"], mounts["jenkins"]):
-        _trust(project.admin, mount, issuer)
+        trust(project.admin, mount, issuer)
     text = project.manifest.read_text(encoding="utf-8")
     for old, new in (
         (f'auth_mount = "{project.auth_mount}"', f"auth_mount = {_table(mounts)}"),
@@ -231,30 +228,6 @@ def open_to_every_host(project: Project, issuer: Issuer) -> None:
     project.write(text)
 
 
-class ExampleVault(NamedTuple):
-    """A vault of its own with what ``examples/ciplug.toml`` refers to; `values` by variable."""
-
-    bao: OpenBao
-    admin: Admin
-    values: Mapping[str, str]
-
-
-@contextmanager
-def example_vault(issuer: Issuer) -> Iterator[ExampleVault]:
-    """The vault of the examples: it has the engine ``secret`` already, and the examples' auth mounts, for `issuer`."""
-    values = {"DATABASE_URL": f"postgres://shop:{secrets.token_hex(8)}@db/shop", "NPM_TOKEN": secrets.token_hex(12)}
-    with OpenBao(os.environ) as bao, Admin(bao.address, bao.root_token) as admin:
-        admin.kv.write("secret", "app/dev/db", {"url": values["DATABASE_URL"]})
-        admin.kv.write("secret", "common/npm", {"token": values["NPM_TOKEN"]})
-        declared = load(_EXAMPLES)
-        for mount in declared.vault.auth_mounts.values():
-            _trust(admin, mount, issuer)
-        # Not in the file, which people copy: there, each host has its own issuer.
-        issuers = dict.fromkeys(declared.vault.auth_mounts, issuer.url)
-        bring(admin, replace(declared, vault=replace(declared.vault, issuers=issuers)))
-        yield ExampleVault(bao, admin, values)
-
-
 def _fill(project: Project) -> None:
     project.admin.kv.mount(project.kv_mount)
     for environment, values in project.values.items():
@@ -263,7 +236,8 @@ def _fill(project: Project) -> None:
     project.put("common/npm", {"token": project.values["dev"]["NPM_TOKEN"]})
 
 
-def _trust(admin: Admin, mount: str, issuer: Issuer) -> None:
+def trust(admin: Admin, mount: str, issuer: Issuer) -> None:
+    """Enable the JWT method at `mount` for tokens of `issuer`."""
     admin.jwt.enable(mount)
     admin.jwt.configure(mount, bound_issuer=issuer.url, jwks_url=issuer.jwks_url)
 

@@ -12,9 +12,10 @@ import pytest
 from ciplug.standins.openbao import OpenBao
 from ciplug.vault.admin import Admin
 from tests.contract.pipelines import Pipeline
+from tests.e2e.example_vault import example_vault
 from tests.e2e.hosts_github import GitHubFetch, id_token_env, run_checkout
 from tests.e2e.outside import credentials, nothing_left
-from tests.e2e.project import example_vault, lease_logins, new_project
+from tests.e2e.project import lease_logins, new_project
 from tests.e2e.published import ROOT
 from tests.leaks import assert_no_leak
 

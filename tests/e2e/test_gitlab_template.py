@@ -17,9 +17,10 @@ from hatchling.build import build_wheel
 from ciplug.manifest import load
 from ciplug.standins.claims import gitlab_claims
 from tests.contract.pipelines import Pipeline
+from tests.e2e.example_vault import example_vault
 from tests.e2e.hosts_gitlab import TEMPLATE, GitLabFiltered, GitLabRun, run_checkout
 from tests.e2e.outside import credentials, eventually, nothing_left
-from tests.e2e.project import AUDIENCE, bring, example_vault, new_project, open_to_every_host
+from tests.e2e.project import AUDIENCE, bring, new_project, open_to_every_host
 from tests.e2e.published import offline, published
 from tests.fakes.gitlab_runner import SHELLS, items_of, read_template, run, variables_of
 from tests.leaks import assert_no_leak

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from tests.e2e.example_vault import example_vault
 from tests.e2e.hosts_jenkins import CREDENTIAL, ROOT, Agent, groovy_string, id_token
 from tests.e2e.outside import credentials, listing, nothing_left
-from tests.e2e.project import example_vault, open_to_every_host
+from tests.e2e.project import open_to_every_host
 from tests.leaks import assert_no_leak
 
 if TYPE_CHECKING:

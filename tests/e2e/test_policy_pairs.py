@@ -3,53 +3,22 @@
 from __future__ import annotations
 
 import itertools
-import json
 import os
-import secrets
-from collections.abc import Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Final
 
-import httpx
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from ciplug.manifest import parse
-from ciplug.policy.applying import carry_out
-from ciplug.policy.beside import look_beside
-from ciplug.policy.compare import Finding, compare
-from ciplug.policy.deriving import derive
-from ciplug.policy.live import read_live
-from ciplug.policy.plan import plan
-from ciplug.standins.claims import github_claims, gitlab_claims, jenkins_claims
 from ciplug.standins.issuer import Issuer
 from ciplug.standins.openbao import OpenBao
 from ciplug.vault.admin import Admin
-from ciplug.vault.admin_auth import JwtRole
-from tests.fakes.manifests import AUDIENCE, IDENTITIES, Holder, Sketch, sketches
+from tests.e2e.policy_world import ISSUERS, Claims, Entrant, World, entrants, world_of
+from tests.fakes.drawn_manifests import sketches
+from tests.fakes.manifests import AUDIENCE, IDENTITIES, Holder, Sketch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from ciplug.policy.live import Live
-    from ciplug.policy.model import Implied
-    from ciplug.policy.plan import Change
-
-Claims = Mapping[str, object]
-
-ISSUERS: Final = {
-    "github": "https://token.actions.githubusercontent.com",
-    "gitlab": "https://gitlab.com",
-    "jenkins": "https://ci.acme.dev/oidc",
-}
-BASES: Final[Mapping[str, Claims]] = {
-    "github": github_claims("acme/shop"),
-    "gitlab": gitlab_claims("acme/shop"),
-    "jenkins": jenkins_claims(IDENTITIES["jenkins"], audience=AUDIENCE),
-}
 OWN: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     "github": {"event_name": ("push",)},
     "gitlab": {},
@@ -98,97 +67,6 @@ ELSEWHERE: Final[Mapping[str, tuple[object, ...]]] = {
 """By claim, what none of the environments is for, or only those of another host."""
 
 
-MARKS: Final = (
-    "# mine",
-    "# Written by `ciplug policy` for jobs.test of acme/other",
-    "# Written by `ciplug policy` for jobs.test of acme/shop (github:740)",
-)
-"""How policies of others begin; one of them is of another repository with the project's name."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class World:
-    """A namespace of its own with the engines, records and auth mounts of `sketch`, and no policy and no role."""
-
-    sketch: Sketch
-    bao: OpenBao
-    admin: Admin
-    issuer: Issuer
-    client: httpx.Client
-    implied: Implied
-
-    def live(self) -> Live:
-        return look_beside(self.admin, self.implied, read_live(self.admin, self.implied))
-
-    def apply(self) -> list[Change]:
-        return list(carry_out(self.admin, plan(self.implied, self.live())))
-
-    def findings(self) -> list[Finding]:
-        """Of policies and roles: the mounts do not trust the hosts' own keys, so that there can be tokens at all."""
-        return [finding for finding in compare(self.implied, self.live()) if finding.what != "mount"]
-
-    def ask(self, method: str, path: str, body: object = None, *, token: str = "") -> httpx.Response:
-        """A request with `token`, by default as one who may do anything."""
-        known = token or self.bao.root_token.reveal().decode()
-        return self.client.request(method, f"/v1/{quote(path)}", json=body, headers={"X-Vault-Token": known})
-
-    def value(self, path: str) -> str:
-        return f"the newest of {path}"
-
-    def body(self, path: str) -> object:
-        """A record that any KV engine answers with in the same way."""
-        return {"data": {"value": self.value(path)}}
-
-    def done(self, method: str, path: str, body: object = None) -> Any:
-        answer = self.ask(method, path, body).raise_for_status()
-        return answer.json()["data"] if answer.content else None
-
-    def login(self, host: str, role: str, claims: Claims) -> httpx.Response:
-        token = self.issuer.mint({"iss": ISSUERS[host], **claims}, audience=AUDIENCE)
-        return self.knock(host, role, token)
-
-    def knock(self, host: str, role: str, token: str) -> httpx.Response:
-        return self.client.post(f"/v1/auth/jwt-{host}/login", json={"role": role, "jwt": token})
-
-    def state(self, policies: Sequence[str], roles: Sequence[tuple[str, str]]) -> list[object]:
-        """All that the vault has of these, without what changes with each answer."""
-        return [
-            *(self.admin.read_policy(name) for name in policies),
-            *(self.admin.jwt.read_role(name, mount) for mount, name in roles),
-        ]
-
-    def writes_since(self, mark: int) -> list[str]:
-        records = [record["request"] for record in self.bao.requests_since(mark)]
-        return [one["path"] for one in records if one["operation"] in {"create", "update", "delete", "patch"}]
-
-
-@contextmanager
-def world_of(sketch: Sketch, bao: OpenBao, root: Admin, issuer: Issuer) -> Iterator[World]:
-    namespace = f"ns-{secrets.token_hex(4)}"
-    root.create_namespace(namespace)
-    implied = derive(parse(sketch.toml, "ciplug.toml"))
-    assert implied.problems == ()
-    with (
-        Admin(bao.address, bao.root_token, namespace) as admin,
-        httpx.Client(base_url=bao.address, headers={"X-Vault-Namespace": namespace}) as client,
-    ):
-        world = World(sketch=sketch, bao=bao, admin=admin, issuer=issuer, client=client, implied=implied)
-        fill(world)
-        yield world
-
-
-def fill(world: World) -> None:
-    world.admin.kv.mount("kv", version=1 if world.sketch.kv_version == 1 else 2)
-    world.admin.kv.mount("engine", version=1)
-    for path in world.sketch.paths:
-        for body in ({"data": {"value": "an older one"}}, world.body(path)):
-            world.done("POST", path, body)
-    for host in world.sketch.hosts:
-        world.admin.jwt.enable(f"jwt-{host}")
-        # NOTE: no bound_issuer, which a mount need not have: the roles alone must keep other issuers out.
-        world.done("POST", f"auth/jwt-{host}/config", {"jwks_url": world.issuer.jwks_url})
-
-
 @pytest.fixture(scope="module")
 def busy() -> Iterator[OpenBao]:
     """A server for thousands of requests, whose audit log nobody else has to read."""
@@ -207,25 +85,6 @@ def impostor() -> Iterator[Issuer]:
     """Another issuer, with keys of its own, that says it is the host."""
     with Issuer() as issuer:
         yield issuer
-
-
-class Entrant(NamedTuple):
-    """A token's claims on a host, and the role for which they were made."""
-
-    holder: Holder
-    host: str
-    claims: Claims
-
-
-def entrants(sketch: Sketch) -> list[Entrant]:
-    """Whoever is to be let in: for each role and host, with the first and, where there is another, the last value."""
-    found: list[Entrant] = []
-    for holder, at in itertools.product(sketch.holders, (0, -1)):
-        for host in sketch.hosts_of(holder):
-            claims = {claim: values[at] for claim, values in holder.condition[host].items()}
-            if (entrant := Entrant(holder, host, {**BASES[host], **claims})) not in found:
-                found.append(entrant)
-    return found
 
 
 def fits(holder: Holder, entrant: Entrant) -> bool:
@@ -334,95 +193,3 @@ def outsiders(sketch: Sketch, entrant: Entrant) -> Iterator[Claims]:
     for claim, values in condition.items():
         yield {claim: None}
         yield from ({claim: value} for value in ELSEWHERE[claim] if not is_one_of(value, values))
-
-
-@settings(max_examples=15, deadline=None)
-@given(sketch=sketches(), data=st.data())
-def test_the_second_time_nothing_is_written_and_what_others_made_is_as_it_was(
-    sketch: Sketch, data: st.DataObject, bao: OpenBao, admin: Admin, issuer: Issuer
-) -> None:
-    with world_of(sketch, bao, admin, issuer) as world:
-        policies, roles = made_by_others(world, data)
-        before = world.state(policies, roles)
-        first = {(change.what, change.name) for change in world.apply()}
-        assert world.state(policies, roles) == before
-        mark = bao.mark()
-        assert world.apply() == []
-        assert bao.requests_since(mark)
-        assert world.writes_since(mark) == []
-        assert world.state(policies, roles) == before
-        wanted = {("policy", policy.name) for policy in world.implied.policies if policy.name not in policies}
-        wanted |= {
-            ("role", f"{role.mount}/{role.jwt.name}")
-            for role in world.implied.roles
-            if role.policy not in policies and (role.mount, role.jwt.name) not in roles
-        }
-        assert first == wanted
-
-
-def made_by_others(world: World, data: st.DataObject) -> tuple[list[str], list[tuple[str, str]]]:
-    """Policies and roles of others, under names like the project's and under some of its own."""
-    own_policies = [policy.name for policy in world.implied.policies]
-    own_roles = [(role.mount, role.jwt.name) for role in world.implied.roles]
-    policies = [*data.draw(st.lists(st.sampled_from(own_policies), unique=True)), "shop", f"{own_policies[0]}-2"]
-    roles = [*data.draw(st.lists(st.sampled_from(own_roles), unique=True)), (own_roles[0][0], "shop-strangers")]
-    for name in policies:
-        world.admin.write_policy(
-            name, f'{data.draw(st.sampled_from(MARKS))}\npath "kv/*" {{ capabilities = ["read"] }}\n\n'
-        )
-    for mount, name in roles:
-        role = JwtRole(name=name, bound_audiences=("x",), bound_claims={"ref": "*"}, policies=("mine", "shop"), ttl=77)
-        world.admin.jwt.write_role(role, mount)
-    return policies, roles
-
-
-@settings(max_examples=15, deadline=None)
-@given(sketch=sketches(), data=st.data())
-def test_all_that_is_too_much_is_named(
-    sketch: Sketch, data: st.DataObject, bao: OpenBao, admin: Admin, issuer: Issuer
-) -> None:
-    with world_of(sketch, bao, admin, issuer) as world:
-        world.apply()
-        made = {excess(world, data) for excess in (wildcard, second_policy, freed_claim, longer_life)}
-        found = {(finding.grade, finding.what, finding.name, finding.text) for finding in world.findings()}
-        assert found == {("more", *one) for one in made}
-
-
-def wildcard(world: World, data: st.DataObject) -> tuple[str, str, str]:
-    name = data.draw(st.sampled_from(world.implied.policies)).name
-    stored = world.admin.read_policy(name)
-    assert stored is not None
-    rule = 'path "kv/*" { capabilities = ["read"] }'
-    world.admin.write_policy(name, f"{stored.text}{rule}\n")
-    return "policy", name, f"{rule} is not implied (* and + stand for paths of others)"
-
-
-def second_policy(world: World, data: st.DataObject) -> tuple[str, str, str]:
-    place, fields = drawn_role(world, data)
-    world.done("POST", place, fields | {"token_policies": [*fields["token_policies"], "everything"]})
-    return "role", short(place), 'token_policies also has "everything"'
-
-
-def freed_claim(world: World, data: st.DataObject) -> tuple[str, str, str]:
-    place, fields = drawn_role(world, data)
-    claim = data.draw(st.sampled_from(sorted(fields["bound_claims"])))
-    wanted = json.dumps(fields["bound_claims"].pop(claim))
-    world.done("POST", place, fields)
-    return "role", short(place), f"bound_claims.{claim} is not bound: it should be {wanted}"
-
-
-def longer_life(world: World, data: st.DataObject) -> tuple[str, str, str]:
-    place, fields = drawn_role(world, data)
-    world.done("POST", place, fields | {"token_max_ttl": 86400})
-    return "role", short(place), f"token_max_ttl is 86400, not {fields['token_max_ttl']}"
-
-
-def drawn_role(world: World, data: st.DataObject) -> tuple[str, dict[str, Any]]:
-    """One of the roles as the vault has it, with its path."""
-    role = data.draw(st.sampled_from(world.implied.roles))
-    place = f"auth/{role.mount}/role/{role.jwt.name}"
-    return place, world.done("GET", place)
-
-
-def short(place: str) -> str:
-    return place.removeprefix("auth/").replace("/role/", "/")
