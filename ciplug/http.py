@@ -14,7 +14,7 @@ from ciplug.frozen import frozen
 from ciplug.manifest import address_problem
 from ciplug.net.origin import split
 from ciplug.net.retry import Transient, is_passing, retry, retry_after
-from ciplug.net.tls import TlsSettings
+from ciplug.net.tls import system_context
 from ciplug.values import Reply
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Client:
         self._client = httpx.Client(
             base_url=_checked(endpoint.base),
             trust_env=False,  # the environment is read in one place, and handed in
-            verify=TlsSettings().context(),
+            verify=system_context(),
             follow_redirects=False,
             timeout=ATTEMPT_SECONDS,
             proxy=_proxy(endpoint.base, proxies),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from functools import cache
 from pathlib import Path
 
 from ciplug.errors import UsageError
@@ -54,6 +55,12 @@ class TlsSettings:
                 "certificate and its unencrypted key in PEM form",
                 hint="both settings hold paths of PEM files; BAO_CLIENT_CERT and BAO_CLIENT_KEY are read as well",
             ) from err
+
+
+@cache
+def system_context() -> ssl.SSLContext:
+    """The context that trusts the system's CAs, one for the whole process: to read them takes longer than a request."""
+    return TlsSettings().context()
 
 
 def _directory(ca_path: str) -> list[Path]:
