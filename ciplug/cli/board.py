@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -90,8 +89,7 @@ class Board:
         finally:
             if any(status.survey is not None or status.errors for status in self.all):
                 if as_json:
-                    found = show.document(mode, self.all, invocation.report.clean)
-                    invocation.report.show(json.dumps(found, indent=2))
+                    invocation.report.show_document(show.document(mode, self.all, invocation.report.clean))
                 if host.kind == "github":
                     self._summarise(invocation, invocation.report.clean)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import click
@@ -23,7 +22,7 @@ _FORMAT = click.Choice(["text", "json"])
 def command(invocation: Invocation, output: str, *, schema: bool) -> None:
     """Check the manifest without any network: every problem at once, with key and line."""
     if schema:
-        click.echo(json.dumps(manifest.schema(), indent=2))
+        invocation.report.show_document(manifest.schema())
         return
     path = settings.load(invocation.env, invocation.manifest).manifest
     try:
@@ -34,7 +33,7 @@ def command(invocation: Invocation, output: str, *, schema: bool) -> None:
                 {"line": item.line, "key": item.key, "message": item.message, "suggestion": item.suggestion}
                 for item in err.problems
             ]
-            click.echo(json.dumps({"manifest": str(path), "ok": False, "problems": listed}))
+            invocation.report.show_document({"manifest": str(path), "ok": False, "problems": listed})
         raise
     counts = {
         "environments": len(found.environments),
@@ -43,6 +42,6 @@ def command(invocation: Invocation, output: str, *, schema: bool) -> None:
         "targets": len(found.targets),
     }
     if output == "json":
-        click.echo(json.dumps({"manifest": str(path), "ok": True, "problems": [], **counts}))
+        invocation.report.show_document({"manifest": str(path), "ok": True, "problems": [], **counts})
     else:
         click.echo(f"{path}: ok, " + ", ".join(f"{count} {name}" for name, count in counts.items()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import sys
 from pathlib import Path
@@ -37,6 +38,10 @@ class Report:
     def show(self, line: str) -> None:
         """One line of data on stdout, as it is: what is a secret in it depends on where it comes from."""
         click.echo(line)
+
+    def show_document(self, document: object) -> None:
+        """A document for programs on stdout. It is valid JSON, and no CI host takes a part of it for a command."""
+        self.show(self.clean(json.dumps(document, indent=2)).replace("##[", r"#\u0023["))
 
     def say(self, message: str) -> None:
         """One line on stderr."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import signal
 import subprocess
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 from ciplug.cli.report import Report, one_line
 from ciplug.errors import CiplugError, HandOverError, IdentityError, Interrupted, ManifestError, MissingError
 from ciplug.hosts.github import annotation
+from ciplug.redact import forms
 from tests.fakes.actions_runner import Runner
 from tests.leaks import assert_no_leak
 
@@ -196,3 +198,21 @@ def test_every_cause_is_a_title_of_its_own(cause: str) -> None:
     [kind] = [one for one in CiplugError.__subclasses__() if one.cause == cause]
     [(_, properties, _)] = annotations(shown(lambda report: report.failure(kind("what", hint="next"))))
     assert properties == {"title": f"ciplug: {cause}"}
+
+
+def test_a_document_is_data_and_nothing_that_a_host_takes_for_a_command(capsys: pytest.CaptureFixture[str]) -> None:
+    hostile = "##[add-mask]x\n::error::y\r##[##[\u2028é"
+    Report().show_document({"a": [hostile], hostile: "::debug::"})
+    out = capsys.readouterr().out
+    assert json.loads(out) == {"a": [hostile], hostile: "::debug::"}
+    assert "##[" not in out
+    assert [line for line in out.splitlines() if line.lstrip().startswith("::")] == []
+
+
+def test_a_document_shows_nothing_that_is_hidden(capsys: pytest.CaptureFixture[str]) -> None:
+    report = Report()
+    report.hide(forms([b'a "secret"\nof two lines']))
+    report.show_document({"a": 'it is a "secret"\nof two lines'})
+    out = capsys.readouterr().out
+    assert_no_leak(out, ['a "secret"\nof two lines'])
+    assert json.loads(out) == {"a": "it is ***"}
