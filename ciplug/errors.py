@@ -20,6 +20,16 @@ class CiplugError(Exception):
         super().__init__(message)
         self.hint = hint
 
+    def reword(self, message: str | None = None, *, hint: str | None = None) -> None:
+        """Say something else from now on: `message`, `hint` or both; what is ``None`` stays.
+
+        In place, because a new error would leave this one's type, notes and traceback behind.
+        """
+        if message is not None:
+            self.args = (message,)
+        if hint is not None:
+            self.hint = hint
+
 
 class UsageError(CiplugError):
     """The command line, an environment setting or a job's name is wrong."""
@@ -70,9 +80,13 @@ class DeniedError(CiplugError):
 
 
 class LoginRejectedError(DeniedError):
-    """The vault rejected the identity token or its claims."""
+    """The vault rejected the identity token or its claims; `reason` has its own words, empty where it gave none."""
 
     cause = "login-rejected"
+
+    def __init__(self, message: str, *, hint: str = "", reason: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.reason = reason
 
 
 class MissingError(CiplugError):
@@ -123,6 +137,13 @@ class LedgerError(SyncError):
     """The record of what ciplug owns at a target cannot be used."""
 
     cause = "ledger"
+
+
+class PolicyError(CiplugError):
+    """The vault is not, or not wholly, what ``policy --apply`` was to make of it; what was done is named."""
+
+    exit_code = 10
+    cause = "policy"
 
 
 class AuditError(CiplugError):

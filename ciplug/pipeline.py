@@ -173,8 +173,7 @@ def _log_in(steps: Steps, grant: JobGrant, identity: Identity, record: Recorder)
         # A signal ends the request in flight, and the error is then only its consequence.
         steps.signals.check()
         if isinstance(err, LoginRejectedError) and isinstance(identity, IdToken):
-            # In place: a new error would leave behind the note of an audit record that could not be written.
-            err.args = ("; ".join(filter(None, (str(err), evidence(identity.claims, str(err))))),)
+            err.reword("; ".join(filter(None, (str(err), evidence(identity.claims, str(err))))))
         raise
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -16,16 +16,20 @@ from ciplug.cli.wiring import open_task, proxies
 from ciplug.doctor.case import Case
 from ciplug.doctor.diagnosis import diagnose
 from ciplug.errors import FindingsError, IdentityError
+from ciplug.identity import variable
 from ciplug.identity.person import PersonIdentity
 from ciplug.net.transport import Transport
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from ciplug.cli.invocation import Invocation
     from ciplug.cli.wiring import Task
     from ciplug.doctor.finding import Finding
     from ciplug.values import VaultToken
+
+FORMAT: Final = 1
+"""Of the document for programs."""
 
 _SIGNS = {"ok": "✓", "failed": "✗", "note": "•"}
 
@@ -52,13 +56,13 @@ def command(invocation: Invocation, job: str | None, environment: str | None, fo
             findings.append(finding)
             if form == "text":
                 _show(finding)
-    if form == "json":
-        click.echo(json.dumps([asdict(finding) for finding in findings]))
+        if form == "json":
+            click.echo(json.dumps(_document(task, findings), indent=2))
     failed = [finding for finding in findings if finding.state == "failed"]
     if failed:
         raise FindingsError(
-            f"{len(failed)} of {len(findings)} checks failed, first: {failed[0].check}",
-            hint="; ".join(failed[0].remedy.splitlines()) or "see the lines above",
+            f"{len(failed)} problem{'s' if len(failed) > 1 else ''} found, first: {failed[0].check}",
+            hint=failed[0].remedy.partition("\n")[0] or "see the lines above",
         )
 
 
@@ -77,6 +81,7 @@ def _case(task: Task) -> Iterator[Case]:
             proxies=routes,
             transports=(public, task.client.transport),
             seconds=task.settings.deadline or task.manifest.vault.deadline,
+            variable=task.settings.id_token_variable or variable.DEFAULT,
             own=_own(task),
             allow_exposure=task.settings.allow_debug_trace,
         )
@@ -90,6 +95,17 @@ def _own(task: Task) -> VaultToken | None:
         return PersonIdentity(task.settings.env, ci=task.host.ci).identity(task.steps.audience)
     except IdentityError:
         return None
+
+
+def _document(task: Task, findings: Sequence[Finding]) -> dict[str, Any]:
+    """What was found, for programs."""
+    return {
+        "format": FORMAT,
+        "host": task.host.kind,
+        "job": task.grant.job,
+        "environment": task.grant.environment.name,
+        "checks": [asdict(finding) for finding in findings],
+    }
 
 
 def _show(finding: Finding) -> None:

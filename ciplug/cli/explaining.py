@@ -46,25 +46,25 @@ class _Explaining:
 
     @property
     def token(self) -> Secret:
-        """The session's own."""
+        """The vault token, as the session has it."""
         return self._session.token
 
     @property
     def request_id(self) -> str:
-        """The login's."""
+        """Under which the vault's audit log has the login."""
         return self._session.request_id
 
     @property
     def ours(self) -> bool:
-        """Whether there is anything to end."""
+        """Whether `revoke` still has anything to end."""
         return self._session.ours
 
     def ttl_remaining(self) -> float | None:
-        """Seconds, where they are known."""
+        """Seconds that the token has left; ``None`` where its life is not known."""
         return self._session.ttl_remaining()
 
     def read(self, records: Sequence[Record]) -> Mapping[Record, Contents | MissingError]:
-        """The session's own reading."""
+        """Every record, as the session reads it; a ``DeniedError`` names every other one that may not be read."""
         try:
             return self._session.read(records)
         except DeniedError as err:
@@ -74,7 +74,7 @@ class _Explaining:
             raise
 
     def revoke(self) -> None:
-        """End it."""
+        """End the session in the vault."""
         self._session.revoke()
 
 

@@ -14,7 +14,11 @@ from ciplug.policy import render
 from ciplug.policy.deriving import derive
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ciplug.cli.invocation import Invocation
+    from ciplug.cli.report import Report
+    from ciplug.manifest import Manifest
     from ciplug.policy.model import Implied
 
 TERRAFORM_FILE = "ciplug.tf"
@@ -23,8 +27,18 @@ _FORMATS = {"text": render.text, "json": render.document, "terraform": render.te
 
 
 @click.command("policy")
-@click.option("--check", is_flag=True, help="Compare with the vault: exit status 20 where it grants other than this.")
-@click.option("--apply", is_flag=True, help="Bring the vault to it: shows the plan, and asks.")
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Compare with the vault: exit status 20 where it grants more, less or other than the manifest needs.",
+)
+@click.option("--apply", is_flag=True, help="Change the vault to what the manifest needs: shows the plan, and asks.")
+@click.option(
+    "--adopt",
+    metavar="NAME",
+    multiple=True,
+    help="With --apply: take over the policy NAME, and the role, although ciplug did not write them.",
+)
 @click.option("--yes", is_flag=True, help="With --apply: do not ask.")
 @click.option("--role", default="", metavar="ROLE", help="With --check or --apply in CI: the vault role to log in to.")
 @click.option(
@@ -43,48 +57,94 @@ _FORMATS = {"text": render.text, "json": render.document, "terraform": render.te
 )
 @click.pass_obj
 def command(
-    invocation: Invocation, *, check: bool, apply: bool, yes: bool, role: str, output: Path | None, form: str
+    invocation: Invocation,
+    *,
+    check: bool,
+    apply: bool,
+    adopt: tuple[str, ...],
+    yes: bool,
+    role: str,
+    output: Path | None,
+    form: str,
 ) -> None:
     """Print a policy and a JWT role for each job and target: exactly its rights, for exactly its tokens.
 
     Without --check and --apply no vault is asked, and nothing is changed.
     """
-    _refuse_mixed(is_live=check or apply, both=check and apply, wants_live=yes or bool(role), output=output, form=form)
-    declared = manifest.load(settings.load(invocation.env, invocation.manifest).manifest)
+    if check and apply:
+        raise UsageError("--check only looks and --apply changes", hint="choose one of them")
+    if adopt and not apply:
+        raise UsageError("--adopt takes something over, and nothing is changed", hint="add --apply")
+    if check or apply:
+        _refuse_files(output, form)
+        implied = _implied(_declared(invocation), invocation.report)
+        taken = _adopted(adopt, implied)
+        _live(invocation, implied, apply=apply, adopt=taken, yes=yes, role=role, as_json=form == "json")
+    elif yes or role:
+        raise UsageError("--yes and --role are for a vault, and none is asked", hint="add --check or --apply")
+    else:
+        _hand_out(invocation, output, form)
+
+
+def _adopted(names: Iterable[str], implied: Implied) -> frozenset[str]:
+    """The policies that are meant, in lower case as the vault has them."""
+    meant = frozenset(name.lower() for name in names)
+    known = [policy.name for policy in implied.policies]
+    if unknown := sorted(meant - {*known}):
+        hint = f"name one of {', '.join(known)}" if known else ""
+        raise UsageError(f"--adopt: nothing in the manifest implies {', '.join(unknown)}", hint=hint)
+    return meant
+
+
+def _refuse_files(output: Path | None, form: str) -> None:
+    if output is not None or form == "terraform":
+        raise UsageError("--check and --apply ask a vault, and write no files", hint="leave out --output and terraform")
+
+
+def _declared(invocation: Invocation) -> Manifest:
+    return manifest.load(settings.load(invocation.env, invocation.manifest).manifest)
+
+
+def _implied(declared: Manifest, report: Report) -> Implied:
+    """What the manifest implies, once its notes are said; ``ManifestError`` where something is in the way."""
     implied = derive(declared)
     for note in implied.notes:
-        invocation.report.say(f"note: {note}")
+        report.say(f"note: {note}")
     if implied.problems:
         raise ManifestError("\n".join(implied.problems), hint="mend the manifest, then run `ciplug policy` again")
-    if check or apply:
-        _live(invocation, implied, apply=apply, yes=yes, role=role, as_json=form == "json")
-        return
+    return implied
+
+
+def _live(
+    invocation: Invocation,
+    implied: Implied,
+    *,
+    apply: bool,
+    adopt: frozenset[str],
+    yes: bool,
+    role: str,
+    as_json: bool,
+) -> None:
+    from ciplug.cli import policy_live
+
+    if apply:
+        policy_live.apply(invocation, implied, adopt=adopt, yes=yes, role=role, as_json=as_json)
+    else:
+        policy_live.check(invocation, implied, role=role, as_json=as_json)
+
+
+def _hand_out(invocation: Invocation, output: Path | None, form: str) -> None:
+    """Everything on stdout, or in files of the directory `output`."""
+    if output is not None and form == "json":
+        raise UsageError("--output writes a file for each policy and role", hint="leave out --format json")
+    declared = _declared(invocation)
+    implied = _implied(declared, invocation.report)
     shown = _FORMATS[form](implied, declared.vault.namespace or "")
     if output is None:
         click.echo(shown, nl=False)
         return
     written = _write(output, {TERRAFORM_FILE: shown} if form == "terraform" else render.files(implied))
     invocation.report.say(f"{output}: files written: {written}" if written else f"{output}: up to date")
-
-
-def _refuse_mixed(*, is_live: bool, both: bool, wants_live: bool, output: Path | None, form: str) -> None:
-    if both:
-        raise UsageError("--check only looks and --apply changes", hint="choose one of them")
-    if wants_live and not is_live:
-        raise UsageError("--yes and --role are for a vault, and none is asked", hint="add --check or --apply")
-    if is_live and (output is not None or form == "terraform"):
-        raise UsageError("--check and --apply ask a vault, and write no files", hint="leave out --output and terraform")
-    if output is not None and form == "json":
-        raise UsageError("--output writes a file for each policy and role", hint="leave out --format json")
-
-
-def _live(invocation: Invocation, implied: Implied, *, apply: bool, yes: bool, role: str, as_json: bool) -> None:
-    from ciplug.cli import policy_live
-
-    if apply:
-        policy_live.apply(invocation, implied, yes=yes, role=role, as_json=as_json)
-    else:
-        policy_live.check(invocation, implied, role=role, as_json=as_json)
 
 
 def _write(directory: Path, texts: dict[str, str]) -> int:

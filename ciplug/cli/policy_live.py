@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from ciplug.cli.asking import agreed, can_ask
 from ciplug.cli.report import one_line
 from ciplug.cli.wiring import open_tasks
-from ciplug.errors import CiplugError, FindingsError, SyncError, UsageError
+from ciplug.errors import CiplugError, FindingsError, PolicyError, UsageError
+from ciplug.frozen import frozen
 from ciplug.identity import check_audience, resolve
 from ciplug.manifest import Environment, JobGrant
 from ciplug.pipeline import InHand, logged_in
@@ -18,12 +19,14 @@ from ciplug.policy.applying import carry_out
 from ciplug.policy.beside import look_beside
 from ciplug.policy.compare import compare
 from ciplug.policy.live import read_live
+from ciplug.policy.model import Role
 from ciplug.policy.plan import plan
 from ciplug.values import IdToken
 from ciplug.vault.admin import Admin
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Set as AbstractSet
 
     from ciplug.cli.invocation import Invocation
     from ciplug.cli.wiring import Task
@@ -41,29 +44,43 @@ def check(invocation: Invocation, implied: Implied, *, role: str = "", as_json: 
     """
     with _opened(invocation, implied, role) as seat:
         findings = compare(implied, seat.live)
+        planned = plan(implied, seat.live)
         if as_json:
-            invocation.report.show(json.dumps(show_live.findings_document(findings, seat.live), indent=2))
+            document = show_live.findings_document(findings, implied, seat.live, planned)
+            invocation.report.show(json.dumps(document, indent=2))
         else:
-            _show(invocation, (f"note: {note}" for note in seat.live.notes))
             _show(invocation, show_live.findings_text(findings))
+        _note(invocation, [*seat.live.not_looked_at, *show_live.left_alone_text(planned)])
     if findings:
         raise FindingsError(
             f"the vault does not grant what {seat.source} implies: {show_live.findings_counted(findings)}",
-            hint="see the lines above; `ciplug policy --apply` mends what ciplug wrote, and keeps what is narrower",
+            hint="see the lines above; `ciplug policy --apply` mends what ciplug wrote, and keeps what only narrows",
         )
-    invocation.report.say(f"the roles and policies of {seat.source} are as implied")
+    unseen = len(seat.live.not_looked_at)
+    rest = f"; {unseen} thing{'s were' if unseen > 1 else ' was'} not looked at, see the notes" if unseen else ""
+    invocation.report.say(f"the roles and policies of {seat.source} are as implied{rest}")
 
 
-def apply(invocation: Invocation, implied: Implied, *, yes: bool, role: str = "", as_json: bool = False) -> None:
+def apply(
+    invocation: Invocation,
+    implied: Implied,
+    *,
+    adopt: AbstractSet[str] = frozenset(),
+    yes: bool,
+    role: str = "",
+    as_json: bool = False,
+) -> None:
     """Bring a live vault to `implied`, once a person or `yes` has agreed to the plan.
 
-    ``SyncError`` where something is not as implied afterwards: not ciplug's to change, changed meanwhile, or failed.
+    The policies in `adopt` and their roles are taken over. ``PolicyError`` where something is not as implied
+    afterwards: not ciplug's to change, changed meanwhile, or failed.
     """
     with _opened(invocation, implied, role) as seat:
-        changes = plan(implied, seat.live)
+        changes = plan(implied, seat.live, adopt=adopt)
         done: list[Change] = []
+        _note(invocation, seat.live.not_looked_at)
         if not as_json:
-            _show(invocation, show_live.plan_text(changes, seat.live, seat.namespace))
+            _show(invocation, show_live.plan_text(changes, seat.live))
             invocation.report.show(show_live.plan_counted(changes))
         try:
             if not yes and any(change.writes for change in changes):
@@ -71,21 +88,24 @@ def apply(invocation: Invocation, implied: Implied, *, yes: bool, role: str = ""
             _carry_out(invocation, seat, changes, done)
         finally:
             if as_json:
-                document = show_live.plan_document(changes, seat.live, seat.namespace, done)
+                document = show_live.plan_document(changes, implied, seat.live, done)
                 invocation.report.show(json.dumps(document, indent=2))
     _refuse_foreign(changes)
 
 
+@frozen
 class _Seat:
     """Where an administrator sits: logged in, with the vault as it was found."""
 
-    def __init__(self, task: Task, admin: Admin, record: Recorder, live: Live) -> None:
-        self.task = task
-        self.admin = admin
-        self.record = record
-        self.live = live
-        self.namespace = task.client.namespace
-        self.source = task.manifest.source
+    task: Task
+    admin: Admin
+    record: Recorder
+    live: Live
+
+    @property
+    def source(self) -> str:
+        """What the manifest is called in a message."""
+        return self.task.manifest.source
 
 
 @contextmanager
@@ -106,7 +126,7 @@ def _opened(invocation: Invocation, implied: Implied, role: str) -> Iterator[_Se
             invocation.report.hide(InHand(values=(), credentials=(login.session.token, identity.token)).forms)
             with invocation.signals.interruptible():
                 live = look_beside(admin, implied, read_live(admin, implied, task.client.namespace))
-            yield _Seat(task, admin, login.record, live)
+            yield _Seat(task=task, admin=admin, record=login.record, live=live)
 
 
 def _identity(task: Task, role: str) -> Identity:
@@ -130,7 +150,7 @@ def _confirm(invocation: Invocation, changes: Sequence[Change], *, possible: boo
     with invocation.signals.interruptible():
         is_agreed = agreed(f"{show_live.plan_counted(changes)} - do it? [y/N]: ")
     if not is_agreed:
-        raise SyncError("nothing was written, as you wish", hint="run it again when you have made up your mind")
+        raise PolicyError("nothing was written: the answer was no", hint="run it again to be asked again")
 
 
 def _carry_out(invocation: Invocation, seat: _Seat, changes: Sequence[Change], done: list[Change]) -> None:
@@ -140,24 +160,36 @@ def _carry_out(invocation: Invocation, seat: _Seat, changes: Sequence[Change], d
         invocation.signals.check()
         for change in carry_out(seat.admin, changes):
             done.append(change)
-            seat.record({"event": "write", change.what: change.name, "change": change.kind, "outcome": "ok"})
+            seat.record({"event": "write", **_written(change), "change": change.kind, "outcome": "ok"})
             invocation.report.say(f"{change.kind}d {change.what} {change.name}")
             invocation.signals.check()
     except CiplugError as err:
         if not done:
             raise
-        raise SyncError(
+        raise PolicyError(
             f"{len(done)} of {total} changes were made, then: {err}", hint=err.hint or "run it again"
         ) from err
+
+
+def _written(change: Change) -> dict[str, str]:
+    """What was written, as the audit log names it: a role as a login does."""
+    if isinstance(change.item, Role):
+        return {"role": change.item.jwt.name, "mount": change.item.mount}
+    return {"policy": change.item.name}
 
 
 def _refuse_foreign(changes: Iterable[Change]) -> None:
     foreign = [f"{change.what} {change.name}" for change in changes if change.kind == "foreign"]
     if foreign:
-        raise SyncError(
+        raise PolicyError(
             f"not ciplug's to change, so left alone: {', '.join(foreign)}",
-            hint="rename the role in the manifest, or delete what is there by hand if it is to be ciplug's",
+            hint="see the plan above, which says for each how to go on",
         )
+
+
+def _note(invocation: Invocation, notes: Iterable[str]) -> None:
+    for note in notes:
+        invocation.report.say(f"note: {note}")
 
 
 def _show(invocation: Invocation, lines: Iterable[str]) -> None:

@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from ciplug.doctor.commands import bao
+from ciplug.identity.claims import listed
+from ciplug.policy.commands import bao
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from ciplug.errors import CiplugError
+    from ciplug.errors import MissingError
     from ciplug.values import Grant
 
 
-def remedies(error: CiplugError, grants: Iterable[Grant], namespace: str) -> Sequence[str]:
-    """One line for each secret that `error` says is missing, or the error's own hint."""
+_SHOWN: Final = 5
+"""Secrets in one line of a job's log."""
+
+
+def remedies(error: MissingError, grants: Iterable[Grant], namespace: str) -> Sequence[str]:
+    """One line for each of the first secrets that `error` says are missing, or the error's own hint."""
     found = [line for item in grants if (line := _remedy(item, str(error), namespace))]
-    return found or [error.hint]
+    more = len(found) - _SHOWN
+    return [*found[:_SHOWN], *([f"and {more} more in the same way"] if more > 0 else [])] or [error.hint]
+
+
+def told(error: MissingError) -> str:
+    """What is missing, of many secrets only the first ones."""
+    return listed(str(error).split("; "), "; ", _SHOWN)
 
 
 def _remedy(grant: Grant, text: str, namespace: str) -> str:

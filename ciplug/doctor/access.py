@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
 
 from ciplug.doctor import absent, rights
-from ciplug.doctor.case import claims_of
 from ciplug.doctor.claims import change_role
-from ciplug.doctor.finding import Finding, failed, from_error, note, ok
+from ciplug.doctor.engines import engines
+from ciplug.doctor.finding import Finding, failed, from_error, note, ok, readable
 from ciplug.doctor.rejection import mount_remedy, rejected
 from ciplug.errors import CiplugError, DeniedError, LoginRejectedError, MissingError
-from ciplug.identity.claims import show
+from ciplug.identity.claims import claims_of, listed, show
 from ciplug.pipeline import logged_in, read
 from ciplug.values import IdToken
-from ciplug.vault.errors import InvalidTokenError
-from ciplug.vault.inspect import has_auth_mount, look_up, read_mount, read_role
+from ciplug.vault.errors import InvalidTokenError, NoNamespaceError, UnexplainedRejectionError
+from ciplug.vault.inspect import has_auth_mount, look_up, read_role
 from ciplug.vault.session import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import Any
 
     from ciplug.doctor.case import Case
     from ciplug.logins import LiveLogin
     from ciplug.pipeline import Delivery
     from ciplug.values import Identity
+
+_LINES: Final = 20
+"""To paste, at once."""
 
 
 def enter(case: Case, identity: Identity, skew: float | None) -> list[Finding]:
@@ -41,31 +45,28 @@ def enter(case: Case, identity: Identity, skew: float | None) -> list[Finding]:
         findings.append(_rejected(case, err, identity, skew))
     except CiplugError as err:
         # What happened inside is a finding already: this is the login's own, or its record's.
-        check = "namespace" if f'has no namespace "{case.client.namespace}"' in str(err) else "login"
-        findings.append(from_error(check, err))
+        findings.append(from_error("namespace" if isinstance(err, NoNamespaceError) else "login", err))
     if login is not None and login.failure is not None and not any(item.state == "failed" for item in findings):
         findings.append(from_error("revoke", login.failure))
     return findings
 
 
 def _rejected(case: Case, error: LoginRejectedError, identity: Identity, skew: float | None) -> Finding:
-    finding = rejected(error, case.door, claims_of(identity), skew)
-    if finding.check != "auth mount" or "no such auth mount" not in finding.text:
-        return finding
-    there = has_auth_mount(case.client, case.door.mount)
-    if there is None:
-        return finding
-    if there:
-        return _refused(case)
-    return failed("auth mount", f"there is no auth method at auth/{case.door.mount}", mount_remedy(case.door))
+    if isinstance(error, UnexplainedRejectionError):
+        there = has_auth_mount(case.client, case.door.mount)
+        if there:
+            return _unexplained(case)
+        if there is not None:
+            text = f"there is no auth method at auth/{case.door.mount}"
+            return failed("auth mount", text, mount_remedy(case.door))
+    return rejected(error, case.door, claims_of(identity), skew)
 
 
-def _refused(case: Case) -> Finding:
+def _unexplained(case: Case) -> Finding:
     """The vault gives no reason for this, so one is named only where the role could be seen to have it."""
-    door, own = case.door, case.own
+    door = case.door
     role = f"auth/{door.mount}/role/{door.role}"
-    seen = read_role(case.client, own.token, door.mount, door.role) if own else None
-    if addresses := (seen or {}).get("token_bound_cidrs"):
+    if addresses := _bound_addresses(case):
         return failed(
             "role",
             f"auth/{door.mount} is there, and {role} admits only the addresses {show(addresses)}",
@@ -79,13 +80,37 @@ def _refused(case: Case) -> Finding:
     )
 
 
+def _bound_addresses(case: Case) -> object:
+    """Those that the role admits; ``None`` where it admits all, and where nobody here can see it."""
+    return _role(case).get("token_bound_cidrs")
+
+
+def _role(case: Case) -> Mapping[str, Any]:
+    """What the role has, empty where nobody here can see it."""
+    if case.own is None:
+        return {}
+    try:
+        role = read_role(case.client, case.own.token, case.door.mount, case.door.role)
+    except CiplugError:
+        # Something else has failed, which is what there is to explain, and this would only add to it.
+        return {}
+    return role or {}
+
+
 def _inside(case: Case, identity: Identity, login: LiveLogin) -> Iterator[Finding]:
     """Everything that is done with the token, up to the first thing that fails."""
-    for step in (_login, _engines, _rights, _leases, _secrets):
+    steps: Sequence[tuple[str, Callable[[], Iterator[Finding]]]] = (
+        ("login", lambda: _login(case, identity, login)),
+        ("engine", lambda: readable("engine", engines(case, login))),
+        ("rights", lambda: _rights(case, identity, login)),
+        ("lease", lambda: _leases(case, login)),
+        ("secrets", lambda: _secrets(case, identity, login)),
+    )
+    for check, step in steps:
         try:
-            findings = list(step(case, identity, login))
+            findings = list(step())
         except CiplugError as err:
-            findings = [_error(case, step.__name__.removeprefix("_"), err)]
+            findings = [_error(case, check, err)]
         yield from findings
         if any(finding.state == "failed" for finding in findings):
             return
@@ -93,7 +118,8 @@ def _inside(case: Case, identity: Identity, login: LiveLogin) -> Iterator[Findin
 
 def _error(case: Case, check: str, error: CiplugError) -> Finding:
     if isinstance(error, MissingError):
-        return failed(check, str(error), "\n".join(absent.remedies(error, case.grant.grants, case.door.namespace)))
+        remedies = absent.remedies(error, case.grant.grants, case.door.namespace)
+        return failed(check, absent.told(error), "\n".join(remedies))
     return from_error(check, error)
 
 
@@ -111,60 +137,31 @@ def _login(case: Case, identity: Identity, login: LiveLogin) -> Iterator[Finding
     except DeniedError:
         # A token without the default policy may not look at itself, and may read all the same.
         policies = None
-    named = ", ".join(map(str, policies)) if isinstance(policies, list) else "that it may not see itself"
+    named = listed(list(map(str, policies))) if isinstance(policies, list) else "that it may not see itself"
     yield ok("login", f"your own, with the policies {named}")
-
-
-def _engines(case: Case, identity: Identity, login: LiveLogin) -> Iterator[Finding]:
-    """Whether each mount is the engine that the manifest takes it for; unknown ones are left to what follows."""
-    del identity
-    for mount, engine in {item.record.mount: item.record.engine for item in case.grant.grants}.items():
-        with case.steps.signals.interruptible():
-            found = read_mount(case.client, login.session.token, mount)
-        if found is None:
-            continue
-        kind, version = found.get("type"), _kv_version(found)
-        if engine != "other" and kind not in {"kv", "generic"}:
-            yield failed(
-                "engine", f"{mount} is an engine of type {kind}, not KV", "correct vault.kv_mount in the manifest"
-            )
-        elif engine != "other" and engine != f"kv{version}":
-            yield failed(
-                "engine",
-                f"{mount} is KV version {version}, and the manifest reads it as version {engine.removeprefix('kv')}",
-                f"set vault.kv_version = {version} in the manifest",
-            )
-        elif engine == "other":
-            yield ok("engine", f"{mount} is of type {kind}")
-
-
-def _kv_version(found: Mapping[str, Any]) -> int:
-    options = found.get("options")
-    return 2 if isinstance(options, dict) and options.get("version") == "2" else 1
 
 
 def _rights(case: Case, identity: Identity, login: LiveLogin) -> Iterator[Finding]:
     """From one request."""
     with case.steps.signals.interruptible():
         refused = rights.denied(case.client, login.session.token, case.grant.grants)
-    job = isinstance(identity, IdToken)
-    for record, path in refused.items():
-        yield failed("rights", f"may not read {record}", rights.remedy(path, case.door, job=job))
+    if refused:
+        remedy = rights.remedy(refused.values(), case.door, identity, _LINES)
+        yield failed("rights", f"may not read {listed(list(refused))}", "\n".join(remedy))
     allowed = dict.fromkeys(str(item.record) for item in case.grant.grants if str(item.record) not in refused)
     if allowed:
-        yield ok("rights", f"may read {', '.join(allowed)}")
+        yield ok("rights", f"may read {listed(list(allowed))}")
 
 
-def _leases(case: Case, identity: Identity, login: LiveLogin) -> Iterator[Finding]:
+def _leases(case: Case, login: LiveLogin) -> Iterator[Finding]:
     """A lease of a batch token cannot be ended, so none is made here."""
-    del identity
-    leased = [str(item.record) for item in case.grant.grants if item.record.engine == "other"]
+    leased = list(dict.fromkeys(str(item.record) for item in case.grant.grants if item.record.engine == "other"))
     if leased and isinstance(login.session, Session) and login.session.batch:
+        door = replace(case.door, matching=str(_role(case).get("bound_claims_type") or ""))
         yield failed(
             "lease",
-            f"role {case.door.role} gives batch tokens, and the leases of {', '.join(dict.fromkeys(leased))} could not "
-            "be ended with them",
-            change_role(case.door, "token_type=service"),
+            f"role {door.role} gives batch tokens, and the leases of {listed(leased)} could not be ended with them",
+            change_role(door, "token_type=service"),
         )
 
 
@@ -175,7 +172,7 @@ def _secrets(case: Case, identity: Identity, login: LiveLogin) -> Iterator[Findi
     yield ok("secrets", f"{len(delivery.values)} read{lease}")
     absentees = {item.name for item in case.grant.grants} - {item.grant.name for item in delivery.values}
     if absentees:
-        yield note("secrets", f"optional and absent: {', '.join(sorted(absentees))}")
+        yield note("secrets", f"optional and absent: {listed(sorted(absentees))}")
     yield from _masking(delivery)
 
 
@@ -183,10 +180,10 @@ def _masking(delivery: Delivery) -> Iterator[Finding]:
     short = delivery.too_short
     hidden = [item.grant.name for item in delivery.values if item.grant.name not in short]
     if hidden:
-        yield ok("masking", f"would hide {', '.join(hidden)} and the tokens, in {len(delivery.forms)} forms")
+        yield ok("masking", f"would hide {listed(hidden)} and the tokens, in {len(delivery.forms)} forms")
     if short:
         yield note(
             "masking",
-            f"too short to be hidden in a log: {', '.join(short)}",
+            f"too short to be hidden in a log: {listed(short)}",
             "use values of at least 4 characters",
         )

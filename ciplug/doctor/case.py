@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import field
-from typing import TYPE_CHECKING, Any
+from shlex import quote
+from typing import TYPE_CHECKING
 
 from ciplug.frozen import frozen
-from ciplug.values import IdToken
+from ciplug.policy.hosts import named
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from ciplug.hosts import Host
     from ciplug.manifest import JobGrant, Manifest
@@ -17,29 +18,33 @@ if TYPE_CHECKING:
     from ciplug.net.tls import TlsSettings
     from ciplug.net.transport import Transport
     from ciplug.pipeline import Steps
-    from ciplug.values import Identity, VaultToken
+    from ciplug.values import VaultToken
     from ciplug.vault.client import VaultClient
-
-_EXACT = 2**53
-"""From here on a JSON number need not be what its sender wrote."""
 
 
 @frozen
 class Door:
     """Where and as what a job logs in; `kind` is the word for its host in ``vault.auth_mount``.
 
-    `namespace` is the vault's, empty where it is the root.
+    `namespace` is the vault's, empty where it is the root. `matching` is the role's ``bound_claims_type``, empty where
+    nobody here could read it.
     """
 
     manifest: Manifest
     grant: JobGrant
     kind: str
     namespace: str = ""
+    matching: str = ""
 
     @property
     def role(self) -> str:
         """The role's name; empty for a person."""
         return self.grant.role or ""
+
+    @property
+    def implied(self) -> bool:
+        """Whether ``ciplug policy`` makes roles from the manifest, which it does where that says whose jobs."""
+        return bool(named(self.manifest.project))
 
     @property
     def mount(self) -> str:
@@ -49,7 +54,7 @@ class Door:
     @property
     def asks(self) -> str:
         """How to ask for everything about this job."""
-        job = f" --job {self.grant.job}" if self.grant.job else ""
+        job = f" --job {quote(self.grant.job)}" if self.grant.job else ""
         several = len(self.manifest.jobs[self.grant.job].environments) > 1 if self.grant.job else False
         return f"ciplug doctor{job}{f' --env {self.grant.environment.name}' if several else ''}"
 
@@ -59,8 +64,9 @@ class Case:
     """One job, and with what it may be examined.
 
     `own` is a person's vault token beside the job's identity, to look at the role with. The keys of the token's issuer
-    are fetched through the first of `transports` that trusts the issuer's certificate, in at most `seconds`. With
-    `allow_exposure` somebody has accepted that the host may show what this run is handed.
+    are fetched through the first of `transports` that trusts the issuer's certificate, in at most `seconds`. On GitLab
+    CI and Jenkins the token is in `variable`. With `allow_exposure` somebody has accepted that the host may show what
+    this run is handed.
     """
 
     steps: Steps
@@ -71,6 +77,7 @@ class Case:
     proxies: ProxySettings
     transports: Sequence[Transport] = field(repr=False)
     seconds: float
+    variable: str
     own: VaultToken | None = None
     allow_exposure: bool = False
 
@@ -78,16 +85,3 @@ class Case:
     def grant(self) -> JobGrant:
         """What the job is granted."""
         return self.door.grant
-
-
-def claims_of(identity: Identity) -> Mapping[str, Any]:
-    """The claims of an ID token; a person's vault token has none."""
-    return identity.claims if isinstance(identity, IdToken) else {}
-
-
-def moment(claims: Mapping[str, Any], name: str) -> float | None:
-    """The time in claim `name`, in seconds; ``None`` for what no clock shows, such as a number of 400 digits."""
-    value = claims.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < _EXACT:
-        return None
-    return value

@@ -1,21 +1,21 @@
-"""Each claim that somebody wants beside what the token has, compared as the vault compares."""
+"""Each claim that somebody wants beside what the token has, and what to do where that is something else."""
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
-from ciplug.doctor.commands import bao, printable
 from ciplug.doctor.finding import Finding, failed, note, ok
 from ciplug.doctor.trust import trust_remedy
-from ciplug.frozen import frozen
-from ciplug.identity.claims import claim_problem, show
+from ciplug.doctor.wants import NAMES, of_project, value_of
+from ciplug.identity.claims import show
+from ciplug.policy.commands import bao, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
 
     from ciplug.doctor.case import Door
-    from ciplug.manifest.model import Claim, Project
+    from ciplug.doctor.wants import Want
+    from ciplug.manifest.model import Project
 
 _ANOTHER = {
     "repository": "the job runs in another repository, a fork perhaps, or the repository was renamed",
@@ -24,8 +24,6 @@ _ANOTHER = {
     "project_id": "the job runs in another project, a fork perhaps",
     "sub": "the build belongs to another job",
 }
-_IDS = {"repository": ("github_id", "repository_id", "github"), "project_path": ("gitlab_id", "project_id", "gitlab")}
-"""For a name that may change: the key of ``[project]`` with the id, the claim with it, and the key with the name."""
 
 _EVENTS = (
     "roles take the events in which the repository's own code runs; run it on push, or name the event in only_if if "
@@ -34,100 +32,26 @@ _EVENTS = (
 """To bind the event that was refused would let in whoever may cause it."""
 
 
-@frozen
-class Want:
-    """What a claim has to be: any of `values`, says `by`. In a `glob` a star stands for any text."""
-
-    claim: str
-    values: tuple[Claim, ...]
-    by: str
-    glob: bool = False
-
-    def problem(self, claims: Mapping[str, Any]) -> str:
-        """Why the token's claim is not that, or an empty string."""
-        has = value_of(claims, self.claim)
-        if self.claim == "aud" and not self.values:
-            return "" if has is None else f"claim aud is {show(has)}, and {self.by} admits no audience at all"
-        candidates = has if isinstance(has, list) else [has]
-        if self.glob and any(_matches(value, one) for value in self.values for one in candidates):
-            return ""
-        return claim_problem(self.claim, has, self.values, self.by)
-
-
-def plain(claim: str) -> str:
-    """The claim's own name where a role names it by a JSON pointer of one step; a longer pointer as it is."""
-    return claim.removeprefix("/") if "/" not in claim[1:] and "~" not in claim else claim
-
-
-def value_of(claims: Mapping[str, Any], claim: str) -> Any:
-    """The value of the claim, which may be a JSON pointer (RFC 6901) into the payload; ``None`` where there is none."""
-    if not claim.startswith("/"):
-        return claims.get(claim)
-    found: Any = dict(claims)
-    for step in claim[1:].split("/"):
-        if isinstance(found, list):
-            found = {str(index): value for index, value in enumerate(found)}
-        if not isinstance(found, dict):
-            return None
-        found = found.get(step.replace("~1", "/").replace("~0", "~"))
-    return found
-
-
-def of_only_if(door: Door) -> Sequence[Want]:
-    """What the environment wants; ciplug itself keeps to it."""
-    environment = door.grant.environment
-    by = f"environments.{environment.name}.only_if"
-    return [Want(claim=name, values=tuple(values), by=by) for name, values in environment.only_if.items()]
-
-
-def of_project(project: Project | None, claims: Mapping[str, Any]) -> Sequence[Want]:
-    """What ``[project]`` says of jobs on the host that issues tokens with such `claims`; roles are made from it."""
-    if project is None:
-        return []
-    wanted: list[tuple[str, str, object]] = []
-    if "repository" in claims:
-        wanted = [("repository", "github", project.github), ("repository_id", "github_id", project.github_id)]
-    elif "project_path" in claims:
-        wanted = [("project_path", "gitlab", project.gitlab), ("project_id", "gitlab_id", project.gitlab_id)]
-    wants = [
-        Want(claim=claim, values=(str(value),), by=f"project.{key}")
-        for claim, key, value in wanted
-        if value is not None
-    ]
-    if "build_number" in claims and project.jenkins:
-        # A multibranch job's builds have the URL of their branch.
-        below = f"{project.jenkins.rstrip('/')}/*"
-        wants.append(Want(claim="sub", values=(project.jenkins, below), by="project.jenkins", glob=True))
-    return wants
-
-
-def of_role(name: str, role: Mapping[str, Any], config: Mapping[str, Any] | None) -> Sequence[Want]:
-    """What a role as the vault gives it binds, and the issuer that its auth method does."""
-    by, glob = f"role {name}", role.get("bound_claims_type") == "glob"
-    wants = [Want(claim="aud", values=_values(role.get("bound_audiences")), by=by)]
-    if config and (issuer := config.get("bound_issuer")):
-        wants.append(Want(claim="iss", values=(str(issuer),), by="bound_issuer of the auth method"))
-    if subject := role.get("bound_subject"):
-        wants.append(Want(claim="sub", values=(str(subject),), by=by))
-    bound = role.get("bound_claims")
-    for claim, values in (bound if isinstance(bound, dict) else {}).items():
-        wants.append(Want(claim=plain(claim), values=_values(values), by=by, glob=glob))
-    return wants
-
-
-def compared(
-    wants: Iterable[Want], claims: Mapping[str, Any], door: Door, *, binding: bool = False
-) -> Iterator[Finding]:
-    """One finding for each; a mismatch is why the job fails only where what is wanted is `binding`."""
+def compared(wants: Iterable[Want], claims: Mapping[str, Any]) -> Iterator[Finding]:
+    """One finding for each; a mismatch is worth a word."""
     for want in wants:
         problem = want.problem(claims)
-        check = f"claim {want.claim}"
-        if not problem:
-            yield ok(check, f"{show(value_of(claims, want.claim))}, as {want.by} wants it")
-        elif binding:
-            yield failed(check, problem, remedy(want, claims, door))
-        else:
-            yield note(check, problem)
+        yield note(_check(want), problem) if problem else _fits(want, claims)
+
+
+def required(wants: Iterable[Want], claims: Mapping[str, Any], door: Door) -> Iterator[Finding]:
+    """The same where the vault keeps to it: a mismatch is why the job fails."""
+    for want in wants:
+        problem = want.problem(claims)
+        yield failed(_check(want), problem, remedy(want, claims, door)) if problem else _fits(want, claims)
+
+
+def _check(want: Want) -> str:
+    return f"claim {want.claim}"
+
+
+def _fits(want: Want, claims: Mapping[str, Any]) -> Finding:
+    return ok(_check(want), f"{show(value_of(claims, want.claim))}, as {want.by} wants it")
 
 
 def remedy(want: Want, claims: Mapping[str, Any], door: Door) -> str:
@@ -138,7 +62,7 @@ def remedy(want: Want, claims: Mapping[str, Any], door: Door) -> str:
         return trust_remedy(door, claims)
     if want.claim == "event_name":
         return _EVENTS
-    if "the types differ" in want.problem(claims):
+    if want.types_differ(claims):
         return types_remedy(want.claim, claims, door)
     if want.by.endswith("only_if") and not _lacks_environment(want.claim, claims):
         return f"run the job where the claim holds, or change {want.by}"
@@ -177,10 +101,17 @@ def audience_remedy(door: Door) -> str:
     return change_role(door, f"bound_audiences={door.manifest.vault.audience}")
 
 
-def change_role(door: Door, change: str) -> str:
-    """The command that changes one field of the role and leaves the others as they are."""
+def change_role(door: Door, field: str) -> str:
+    """What gives the role another `field`: the manifest, or where that does not say whose jobs, a command.
+
+    NOTE: a write leaves what it does not name as it is, but for ``bound_claims_type`` (measured on OpenBao 2.7).
+    """
+    if door.implied:
+        return f"run `ciplug policy --apply`, which makes role {door.role} from the manifest"
+    matching = (f"bound_claims_type={door.matching}",) if door.matching else ()
     role = f"auth/{door.mount}/role/{door.role}"
-    return bao("write", role, "role_type=jwt", "user_claim=sub", change, namespace=door.namespace)
+    command = bao("write", role, "role_type=jwt", *matching, field, namespace=door.namespace)
+    return command if matching else f"add bound_claims_type=glob if the role has it, as this sets it back: {command}"
 
 
 def _lacks_environment(claim: str, claims: Mapping[str, Any]) -> bool:
@@ -190,16 +121,14 @@ def _lacks_environment(claim: str, claims: Mapping[str, Any]) -> bool:
 
 def _renamed(claim: str, claims: Mapping[str, Any], project: Project | None) -> str:
     """What to do where the id is the project's and only the name is another."""
-    if project is None or claim not in _IDS:
-        return ""
-    id_key, id_claim, key = _IDS[claim]
-    number = getattr(project, id_key)
-    if number is None or str(number) != str(claims.get(id_claim)) or claims.get(claim) == getattr(project, key):
-        return ""
-    return (
-        f"it was renamed (its id is the same): set {key} = {show(claims.get(claim))} in [project], "
-        "and run `ciplug policy --apply`"
-    )
+    for host, (name, number) in NAMES.items():
+        known, called = getattr(project, f"{host}_id", None), getattr(project, host, None)
+        if claim == name and known is not None and str(known) == str(claims.get(number)) and claims.get(name) != called:
+            return (
+                f"it was renamed (its id is the same): set {host} = {show(claims.get(name))} in [project], "
+                "and run `ciplug policy --apply`"
+            )
+    return ""
 
 
 def _bound(claim: str, claims: Mapping[str, Any]) -> str:
@@ -210,15 +139,3 @@ def _kind(value: object) -> str:
     if isinstance(value, bool):
         return "boolean"
     return "number" if isinstance(value, int | float) else "string"
-
-
-def _values(given: Any) -> tuple[Claim, ...]:
-    if given is None:
-        return ()
-    return tuple(given) if isinstance(given, list) else (given,)
-
-
-def _matches(pattern: object, value: object) -> bool:
-    if not isinstance(pattern, str) or not isinstance(value, str):
-        return False
-    return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), value, re.DOTALL) is not None

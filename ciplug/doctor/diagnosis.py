@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ciplug.doctor.access import enter
-from ciplug.doctor.claims import compared, of_role
-from ciplug.doctor.finding import Finding, failed, from_error, note, ok
+from ciplug.doctor.claims import required
+from ciplug.doctor.finding import Finding, failed, from_error, note, ok, readable
 from ciplug.doctor.reach import reach
 from ciplug.doctor.signature import verify
-from ciplug.doctor.token import examine, identify, person
-from ciplug.errors import CiplugError
+from ciplug.doctor.token import examine, examine_person, identify
+from ciplug.doctor.wants import of_role
+from ciplug.errors import CiplugError, UsageError
 from ciplug.hosts import EXPOSED
 from ciplug.values import IdToken
 from ciplug.vault.inspect import read_auth_config, read_role
@@ -19,8 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ciplug.doctor.case import Case, Door
-    from ciplug.hosts import Host
-    from ciplug.values import Identity
+    from ciplug.values import Identity, VaultToken
 
 _SIGNS = {
     "github": "GITHUB_ACTIONS is true",
@@ -34,7 +35,7 @@ _SIGNS = {
 
 def diagnose(case: Case) -> Iterator[Finding]:
     """The findings, as soon as they may be shown. What only follows from a failure is not tried."""
-    yield from _host(case.host, allowed=case.allow_exposure)
+    yield from _host(case)
     yield ok("job", _describe(case.door))
     identity, finding = identify(case)
     findings = [finding]
@@ -59,13 +60,12 @@ def _fails(findings: list[Finding]) -> bool:
     return any(finding.state == "failed" for finding in findings)
 
 
-def _host(host: Host, *, allowed: bool) -> Iterator[Finding]:
-    masks = (
-        "masks values for later steps" if host.masker else "takes no masks at run time: `ciplug run` hides them itself"
-    )
+def _host(case: Case) -> Iterator[Finding]:
+    host, runs = case.host, "takes no masks at run time: `ciplug run` hides the values itself"
+    masks = "masks values for later steps" if host.masker else runs
     job = f", job {host.job!r}" if host.job else ""
     yield ok("host", f"{host.label} ({_SIGNS.get(host.kind, host.kind)}){job}; it {masks}")
-    if host.exposure and allowed:
+    if host.exposure and case.allow_exposure:
         yield note("exposure", host.exposure)
     elif host.exposure:
         yield failed("exposure", host.exposure, EXPOSED)
@@ -83,7 +83,7 @@ def _token(case: Case, identity: Identity | None) -> Iterator[Finding]:
         yield from examine(identity, case)
         yield verify(identity, case.transports, case.seconds)
     elif identity is not None:
-        yield from person(case)
+        yield from examine_person(case)
 
 
 def _role(case: Case, identity: Identity) -> Iterator[Finding]:
@@ -92,15 +92,25 @@ def _role(case: Case, identity: Identity) -> Iterator[Finding]:
         return
     try:
         mount = case.door.mount
-    except CiplugError as err:
+    except UsageError as err:
         yield from_error("auth mount", err)
         return
-    if case.own is None:
+    if case.own is not None:
+        yield from _compared_role(identity, case, case.own, mount)
+
+
+def _compared_role(identity: IdToken, case: Case, own: VaultToken, mount: str) -> Iterator[Finding]:
+    path = f"auth/{mount}/role/{case.door.role}"
+    try:
+        role = read_role(case.client, own.token, mount, case.door.role)
+        config = read_auth_config(case.client, own.token, mount) if role is not None else None
+    except CiplugError as err:
+        # A job does without this look. What keeps it from its login too, the login finds.
+        yield note("role", f"{path} could not be looked at: {err}", err.hint)
         return
-    role = read_role(case.client, case.own.token, mount, case.door.role)
     if role is None:
-        yield note("role", f"auth/{mount}/role/{case.door.role} is not there, or {case.own.source} may not read it")
+        yield note("role", f"{path} is not there, or {own.source} may not read it")
         return
-    config = read_auth_config(case.client, case.own.token, mount)
-    yield ok("role", f"auth/{mount}/role/{case.door.role}, read with {case.own.source}")
-    yield from compared(of_role(case.door.role, role, config), identity.claims, case.door, binding=True)
+    yield ok("role", f"{path}, read with {own.source}")
+    door = replace(case.door, matching=str(role.get("bound_claims_type") or ""))
+    yield from readable("claims", required(of_role(door.role, role, config), identity.claims, door))

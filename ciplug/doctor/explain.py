@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ciplug.doctor import absent, rights
-from ciplug.doctor.case import claims_of
 from ciplug.doctor.rejection import rejected
 from ciplug.errors import CiplugError, DeniedError, LoginRejectedError, MissingError
+from ciplug.identity.claims import claims_of, listed
 from ciplug.values import IdToken
 from ciplug.vault.errors import InvalidTokenError
 
@@ -24,14 +24,14 @@ _SHOWN: Final = 5
 
 
 def explain(error: CiplugError, door: Door, identity: Identity | None) -> None:
-    """Complete `error` in place: a new one would leave its notes behind."""
+    """Complete `error` with what is known of its cause, and with the command that shows more."""
     if isinstance(error, LoginRejectedError) and isinstance(identity, IdToken):
         finding = rejected(error, door, claims_of(identity))
-        _complete(error, finding.text, finding.remedy)
+        error.reword(finding.text, hint=finding.remedy)
     elif isinstance(error, MissingError):
-        _complete(error, str(error), "; ".join(absent.remedies(error, door.grant.grants, door.namespace)))
-    if "ciplug doctor" not in error.hint:
-        error.hint = f"{error.hint}; `{door.asks}` shows every step".removeprefix("; ")
+        remedies = absent.remedies(error, door.grant.grants, door.namespace)
+        error.reword(absent.told(error), hint="; ".join(remedies))
+    error.reword(hint=f"{error.hint}; `{door.asks}` shows every step".removeprefix("; "))
 
 
 def explain_denial(error: DeniedError, door: Door, client: VaultClient, token: Secret, identity: Identity) -> None:
@@ -47,19 +47,8 @@ def explain_denial(error: DeniedError, door: Door, client: VaultClient, token: S
         return
     text = str(error)
     # The record that the error names comes first, and counts.
-    ordered = sorted(refused, key=lambda record: record not in text)
-    shown, more = ordered[:_SHOWN], len(ordered[_SHOWN:])
-    others = [record for record in shown if record not in text]
-    also = f"; nor {', '.join(others)}" if others else ""
-    also += f" and {more} more; `{door.asks}` lists them" if more else ""
-    job = isinstance(identity, IdToken)
-    hint = f"add to a policy of {f'role {door.role}' if job else 'your own vault login'}:  "
-    hint += "  ".join(rights.line(refused[record]) for record in shown)
-    if job and more:
-        hint = f"run `ciplug policy --apply`, which gives role {door.role} all of them; `{door.asks}` shows every step"
-    _complete(error, f"{text}{also}", hint)
-
-
-def _complete(error: CiplugError, text: str, hint: str) -> None:
-    error.args = (text,)
-    error.hint = hint
+    ordered = sorted(refused, key=lambda record: f" {record}: " not in text)
+    others = [record for record in ordered if f" {record}: " not in text]
+    first, *lines = rights.remedy([refused[record] for record in ordered], door, identity, _SHOWN)
+    also = f"; nor {listed(others, at_most=_SHOWN - 1)}" if others else ""
+    error.reword(f"{text}{also}", hint=f"{first}:  {'  '.join(lines)}")

@@ -1,20 +1,26 @@
-"""One line of the report, and the ways to make one."""
+"""What the report says of one thing that was looked at, and how much of it a reader is spared."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from collections import Counter
+from typing import TYPE_CHECKING, Final, Literal
 
 from ciplug.frozen import frozen
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from ciplug.errors import CiplugError
 
 State = Literal["ok", "failed", "note"]
 
+_SHOWN: Final = 20
+"""Findings of one kind that are good, bad or worth a word, each."""
+
 
 @frozen
 class Finding:
-    """What was looked at, how it stands, what was found, and what to do about it: text of one line or several."""
+    """How `check` stands. `remedy` is a line that can stand alone, and below it there may be something to paste."""
 
     check: str
     state: State
@@ -23,7 +29,7 @@ class Finding:
 
 
 def ok(check: str, text: str) -> Finding:
-    """All is well."""
+    """A check that is passed; there is nothing to do."""
     return Finding(check=check, state="ok", text=text)
 
 
@@ -40,3 +46,15 @@ def failed(check: str, text: str, remedy: str) -> Finding:
 def from_error(check: str, error: CiplugError) -> Finding:
     """The error that a step ended with."""
     return failed(check, str(error), error.hint)
+
+
+def readable(check: str, findings: Iterable[Finding]) -> Iterator[Finding]:
+    """The first of `findings` in each state, and in one more how many others there are."""
+    counts: Counter[State] = Counter()
+    for finding in findings:
+        counts[finding.state] += 1
+        if counts[finding.state] <= _SHOWN:
+            yield finding
+    for state, count in counts.items():
+        if count > _SHOWN:
+            yield Finding(check=check, state=state, text=f"and {count - _SHOWN} more")

@@ -10,6 +10,8 @@ from ciplug.vault.inspect import health
 
 if TYPE_CHECKING:
     from ciplug.doctor.case import Case
+    from ciplug.errors import CiplugError
+    from ciplug.net.failures import Failure
     from ciplug.vault.addresses import Address
     from ciplug.vault.inspect import Health
 
@@ -20,17 +22,22 @@ SKEW_SECONDS = 30.0
 def reach(case: Case) -> tuple[list[Finding], float | None]:
     """One finding for each address, and how far the vault's clock is ahead of this machine's, where that is known.
 
-    An address that does not answer is why a job fails only where no other one does.
+    An address that does not answer is why a job fails only where no other one does. What follows begins with the first
+    one that is sound.
     """
-    healths = health(case.client)
-    sound = [found for found in healths if _is_sound(found)]
-    findings = []
-    for address, found in zip(case.client.addresses, healths, strict=True):
-        finding = _finding(case, address, found)
-        if finding.state == "failed" and sound:
-            finding = note(finding.check, finding.text, finding.remedy)
-        findings.append(finding)
-    return findings, next((found.skew for found in sound), None)
+    looked = list(zip(case.client.addresses, health(case.client), strict=True))
+    findings = [_finding(case, address, found) for address, found in looked]
+    sound = [(address, found) for address, found in looked if _is_sound(found)]
+    if not sound:
+        return findings, None
+    address, found = sound[0]
+    case.client.prefer(address)
+    return [_excused(finding) for finding in findings], found.skew
+
+
+def _excused(finding: Finding) -> Finding:
+    """A failure as a note, for where another address stands in."""
+    return note(finding.check, finding.text, finding.remedy) if finding.state == "failed" else finding
 
 
 def _is_sound(found: Health) -> bool:
@@ -39,7 +46,7 @@ def _is_sound(found: Health) -> bool:
 
 def _finding(case: Case, address: Address, found: Health) -> Finding:
     if found.problem is not None:
-        return _unusable(case, address, found)
+        return _unusable(case, address, found.problem, found.failure)
     if not found.initialized:
         return failed("vault", f"{address} is not initialised", f"bao operator init -address={address}")
     if found.sealed:
@@ -63,16 +70,15 @@ def _way(case: Case, address: Address) -> str:
     if address.origin.scheme != "https":
         return f", without TLS{through}"
     trusted = case.tls.ca_file or case.tls.ca_path
-    return f", TLS by {trusted or 'an authority of the system'}{through}"
+    authorities = f"the CAs in {trusted}" if trusted else "the system's CAs"
+    return f", TLS, its certificate checked with {authorities}{through}"
 
 
-def _unusable(case: Case, address: Address, found: Health) -> Finding:
-    problem, origin = found.problem, address.origin
-    if problem is None:
-        raise ValueError("nothing is wrong")
-    if isinstance(found.failure, ProxyRefused):
+def _unusable(case: Case, address: Address, problem: CiplugError, failure: Failure | None) -> Finding:
+    origin = address.origin
+    if isinstance(failure, ProxyRefused):
         return failed("proxy", str(problem), problem.hint)
-    if isinstance(found.failure, TlsRefused):
+    if isinstance(failure, TlsRefused):
         show = f"openssl s_client -connect {origin.bracketed}:{origin.port} -showcerts </dev/null"
         return failed("tls", str(problem), f"{problem.hint}; to see its certificate: {show}")
     proxy = case.proxies.route(origin)

@@ -5,24 +5,24 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from ciplug.doctor.case import moment
-from ciplug.doctor.claims import audience_remedy, claim_remedy, of_only_if, of_project, plain
-from ciplug.doctor.commands import bao
+from ciplug.doctor.claims import audience_remedy, claim_remedy
 from ciplug.doctor.finding import Finding, failed, from_error
 from ciplug.doctor.trust import UNREACHABLE_KEYS, trust_remedy
-from ciplug.identity.claims import evidence, show
+from ciplug.doctor.wants import of_only_if, of_project, plain
+from ciplug.identity.claims import evidence, listed, moment, show
+from ciplug.policy.commands import bao
+from ciplug.vault.errors import UnexplainedRejectionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from ciplug.doctor.case import Door
-    from ciplug.errors import CiplugError
+    from ciplug.errors import LoginRejectedError
 
 _CLOCKS: Final = "set the clocks of this machine, the vault and the identity provider (`timedatectl set-ntp true`)"
 
 
-def _take_a_fresh_one(door: Door, claims: Mapping[str, Any]) -> str:
-    del claims
+def _take_a_fresh_one(door: Door) -> str:
     fresh = {
         "gitlab": "start the job again (GitLab's token lives as long as the job's timeout)",
         "jenkins": "bind the token right before it is used, or give its credential a longer life",
@@ -34,7 +34,7 @@ _CAUSES: Final[tuple[tuple[str, str, Callable[[Door, Mapping[str, Any]], str]], 
     # Before what the vault would have verified with them.
     ("get keys failed", "issuer keys", lambda _door, _claims: UNREACHABLE_KEYS),
     ("fetching keys", "issuer keys", lambda _door, _claims: UNREACHABLE_KEYS),
-    ("(exp)", "expiry", _take_a_fresh_one),
+    ("(exp)", "expiry", lambda door, _claims: _take_a_fresh_one(door)),
     ("(nbf)", "clock", lambda _door, _claims: f"the token is not valid yet: {_CLOCKS}"),
     ("(iat)", "clock", lambda _door, _claims: f"the token comes from the future: {_CLOCKS}"),
     ("audience", "claim aud", lambda door, _claims: audience_remedy(door)),
@@ -55,10 +55,11 @@ _CAUSES: Final[tuple[tuple[str, str, Callable[[Door, Mapping[str, Any]], str]], 
 """Words of the vault's reason, the check that failed, and its remedy. Texts as observed on OpenBao 2.7."""
 
 
-def rejected(error: CiplugError, door: Door, claims: Mapping[str, Any], skew: float | None = None) -> Finding:
+def rejected(error: LoginRejectedError, door: Door, claims: Mapping[str, Any], skew: float | None = None) -> Finding:
     """The finding for a rejected login. `skew` is how far the vault's clock is ahead of this machine's."""
-    text = str(error)
-    reason = _reason(text, door)
+    if isinstance(error, UnexplainedRejectionError):
+        return from_error("auth mount", error)
+    text, reason = str(error), error.reason
     if named := re.search(r'claim "([^"]+)"', reason):
         claim = plain(named[1])
         return failed(f"claim {claim}", _with(text, wanted(claim, door, claims)), claim_remedy(claim, claims, door))
@@ -66,8 +67,6 @@ def rejected(error: CiplugError, door: Door, claims: Mapping[str, Any], skew: fl
         if words in reason:
             told = _times(words, claims, skew) if check in {"expiry", "clock"} else ""
             return failed(check, _with(text, told), remedy(door, claims))
-    if "there is no such auth mount" in reason:
-        return from_error("auth mount", error)
     return from_error("login", error)
 
 
@@ -75,7 +74,8 @@ def wanted(claim: str, door: Door, claims: Mapping[str, Any]) -> str:
     """What the manifest says of `claim` where the token has something else; empty where it says nothing."""
     wants = [*of_only_if(door), *of_project(door.manifest.project, claims)]
     mismatches = (want for want in wants if want.claim == claim and want.problem(claims))
-    return next((f"{want.by} wants {' or '.join(map(show, want.values))}" for want in mismatches), "")
+    found = next(mismatches, None)
+    return f"{found.by} wants {listed([show(value) for value in found.values], ' or ')}" if found else ""
 
 
 def mount_remedy(door: Door) -> str:
@@ -84,11 +84,6 @@ def mount_remedy(door: Door) -> str:
         f"correct vault.auth_mount in the manifest ({bao('auth list', namespace=door.namespace)}), or enable the "
         f"method: {bao('auth enable', f'-path={door.mount}', 'jwt', namespace=door.namespace)}"
     )
-
-
-def _reason(text: str, door: Door) -> str:
-    """The vault's part of the message: names before it and claims behind it may hold any words."""
-    return (text.partition(f" at auth/{door.mount}: ")[2] or text).partition("; the token has")[0]
 
 
 def _with(text: str, more: str) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from ciplug.doctor.case import moment
-from ciplug.doctor.claims import compared, of_only_if, of_project, remedy
-from ciplug.doctor.finding import failed, from_error, note, ok
-from ciplug.errors import CiplugError
+from ciplug.doctor.claims import compared, remedy
+from ciplug.doctor.finding import failed, from_error, note, ok, readable
+from ciplug.doctor.wants import of_only_if, of_project
+from ciplug.errors import CiplugError, IdentityError
 from ciplug.identity import check_audience, check_only_if, resolve
-from ciplug.identity.claims import show
+from ciplug.identity.claims import moment, show
+from ciplug.identity.errors import PullRequestTargetError, UnrequestedError
 from ciplug.values import IdToken
 
 if TYPE_CHECKING:
@@ -24,19 +25,21 @@ LEEWAY = 60.0
 """Seconds by which the vault lets a token's times be off, unless its role says otherwise."""
 
 _SNIPPETS = {
-    "permissions: id-token": "permissions:\n  id-token: write\n  contents: read",
-    "id_tokens": "id_tokens:\n  {variable}:\n    aud: {audience}",
-    "withCredentials": "withCredentials([string(credentialsId: 'vault-id-token', variable: '{variable}')]) {{ … }}",
+    "github": "permissions:\n  id-token: write\n  contents: read",
+    "gitlab": "id_tokens:\n  {variable}:\n    aud: {audience}",
+    "jenkins": "withCredentials([string(credentialsId: 'vault-id-token', variable: '{variable}')]) {{ … }}",
 }
-"""What to paste into the job, by words of the hint that asks for it."""
+"""What to paste into a job so that it asks for a token, by the kind of its host."""
 
 
 def identify(case: Case) -> tuple[Identity | None, Finding]:
     """The job's identity, ``None`` where it has none, and what is to be said of that."""
     try:
         identity = resolve(case.steps.sources, case.steps.audience)
-    except CiplugError as err:
+    except UnrequestedError as err:
         return None, failed("identity", str(err), _with_snippet(err.hint, case))
+    except CiplugError as err:
+        return None, from_error("identity", err)
     if not isinstance(identity, IdToken):
         return identity, ok("identity", f"a vault token of your own, from {identity.source}")
     claims = identity.claims
@@ -50,19 +53,20 @@ def examine(identity: IdToken, case: Case) -> Iterator[Finding]:
     yield _audience(identity, case)
     yield from odd_times(identity.claims)
     wants = of_only_if(case.door)
-    yield from compared([want for want in wants if not want.problem(identity.claims)], identity.claims, case.door)
+    fitting = [want for want in wants if not want.problem(identity.claims)]
+    yield from readable("claims", compared(fitting, identity.claims))
     yield from _only_if(identity, case)
     known = {want.claim for want in wants}
     project = [want for want in of_project(case.door.manifest.project, identity.claims) if want.claim not in known]
-    yield from compared(project, identity.claims, case.door)
+    yield from compared(project, identity.claims)
 
 
 def odd_times(claims: Mapping[str, Any]) -> Iterator[Finding]:
     """Each time that is none: no vault can read such a token."""
     for name in ("iat", "nbf", "exp"):
         if claims.get(name) is not None and moment(claims, name) is None:
-            text = f"claim {name} is {show(claims[name])}, which is no time"
-            yield failed(f"claim {name}", text, "take the token from the CI host itself, unchanged")
+            remedy = "take the token from the CI host itself, unchanged"
+            yield failed(f"claim {name}", f"{show(claims[name])}, which is no time", remedy)
 
 
 def _only_if(identity: IdToken, case: Case) -> Iterator[Finding]:
@@ -70,17 +74,19 @@ def _only_if(identity: IdToken, case: Case) -> Iterator[Finding]:
     environment = case.grant.environment
     try:
         check_only_if(identity.claims, environment.only_if, environment.name)
-    except CiplugError as err:
+    except PullRequestTargetError as err:
+        yield from_error("only_if", err)
+    except IdentityError as err:
         wrong = (want for want in of_only_if(case.door) if want.problem(identity.claims))
-        told = next((remedy(want, identity.claims, case.door) for want in wrong), "")
-        yield failed("only_if", str(err), err.hint if "pull_request_target" in str(err) or not told else told)
+        told = next((remedy(want, identity.claims, case.door) for want in wrong), err.hint)
+        yield failed("only_if", str(err), told)
 
 
-def person(case: Case) -> Iterator[Finding]:
+def examine_person(case: Case) -> Iterator[Finding]:
     """What can be said of a vault token that somebody brought: an environment may be for jobs alone."""
     try:
         check_only_if(None, case.grant.environment.only_if, case.grant.environment.name)
-    except CiplugError as err:
+    except IdentityError as err:
         yield from_error("only_if", err)
 
 
@@ -88,26 +94,22 @@ def _audience(identity: IdToken, case: Case) -> Finding:
     audience = case.steps.audience
     try:
         check_audience(identity, audience)
-    except CiplugError as err:
+    except IdentityError as err:
         return failed("audience", str(err), _for_audience(case, err.hint))
     return ok("audience", show(audience))
 
 
 def _for_audience(case: Case, hint: str) -> str:
     if case.host.kind == "gitlab":
-        return f"{hint}\n{_snippet('id_tokens', case)}"
+        return _with_snippet(hint, case)
     if case.host.kind == "jenkins":
         return f"set the audience of the OpenID Connect credential in Jenkins to {case.steps.audience}"
     return hint
 
 
 def _with_snippet(hint: str, case: Case) -> str:
-    found = next((words for words in _SNIPPETS if words in hint), "")
-    return f"{hint}\n{_snippet(found, case)}" if found else hint
-
-
-def _snippet(words: str, case: Case) -> str:
-    return _SNIPPETS[words].format(variable="VAULT_ID_TOKEN", audience=case.steps.audience)
+    snippet = _SNIPPETS[case.host.kind].format(variable=case.variable, audience=case.steps.audience)
+    return f"{hint}\n{snippet}"
 
 
 def _ages(identity: IdToken) -> tuple[str, bool]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from ciplug.doctor.commands import bao
 from ciplug.identity.claims import show
 from ciplug.manifest.model import Project
 from ciplug.policy import hosts
+from ciplug.policy.commands import bao
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from ciplug.errors import IdentityError
 from ciplug.identity.claims import id_token
+from ciplug.identity.errors import UnrequestedError
 from ciplug.net.failures import Failure
 from ciplug.net.origin import split
 from ciplug.net.retry import Transient, is_passing, retry, retry_after
@@ -70,7 +71,7 @@ class GitHubIdentity:
                 f"no identity token: this is a pull request from the fork {fork}, and GitHub gives those no ID token",
                 hint="run the jobs that need secrets after the merge, or on a branch of the repository itself",
             )
-        return IdentityError(
+        return UnrequestedError(
             f"no identity token: GITHUB_ACTIONS is set but {missing} is not",
             hint='add "permissions: id-token: write" to the job (and "contents: read", which it then no longer has)',
         )
@@ -110,7 +111,7 @@ def _ask(transport: Transport, url: str, audience: str, headers: Mapping[str, st
 
 
 def _unsuccessful(answer: Response) -> IdentityError | Transient:
-    error = IdentityError(
+    error = UnrequestedError(
         f"no identity token: GitHub's token endpoint answered {answer.status}",
         hint='check "permissions: id-token: write" on the job, and GitHub\'s status page',
     )

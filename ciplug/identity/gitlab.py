@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ciplug.errors import IdentityError
 from ciplug.identity.claims import id_token
+from ciplug.identity.errors import UnrequestedError
 from ciplug.identity.variable import absent, names
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class GitLabIdentity:
         for variable in candidates:
             if text := self._env.get(variable):
                 return id_token(text, f"GitLab CI ({variable})")
-        raise IdentityError(
+        raise UnrequestedError(
             f"no identity token: GITLAB_CI is set but {absent(candidates)}",
             hint=f'add to the job  id_tokens: {{ {candidates[0]}: {{ aud: "{audience}" }} }}  '
             "(if it is there, GitLab could not sign the token)",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ciplug.errors import IdentityError
 from ciplug.identity.claims import id_token
+from ciplug.identity.errors import UnrequestedError
 from ciplug.identity.given import read_token
 from ciplug.identity.variable import absent, names
 
@@ -36,7 +36,7 @@ class JenkinsIdentity:
                 return id_token(read_token(Path(text), variable) if _is_path(text) else text, source)
             if path := self._env.get(f"{variable}_FILE"):
                 return id_token(read_token(Path(path), f"{variable}_FILE"), f"Jenkins ({variable}_FILE)")
-        raise IdentityError(
+        raise UnrequestedError(
             f"no identity token: JENKINS_URL is set but {absent(candidates)}",
             hint=f"wrap the step in withCredentials([string(credentialsId: '…', variable: '{candidates[0]}')]) "
             "with an OpenID Connect id token credential",

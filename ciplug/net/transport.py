@@ -207,6 +207,6 @@ def _failure(error: OSError | HTTPException, flight: Flight) -> Failure:
     except Failure as aborted:
         return aborted
     except TimeoutError:
-        over = flight.deadline.expired
-        return TimedOut(f"no complete answer {'in time' if over else f'within {flight.seconds:g} s'}")
+        seconds = max(round(flight.seconds, 1), 0.1)
+        return TimedOut(f"no complete answer {'in time' if flight.deadline.expired else f'within {seconds:g} s'}")
     return explain(error, connected=flight.connected)

@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
+from ciplug.policy.difference import Difference
 from ciplug.policy.live import policies_of
 from ciplug.vault.admin_auth import document
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from ciplug.policy.difference import Grade
     from ciplug.vault.admin_auth import JwtRole
-
-Grade = Literal["more", "less", "other"]
-Difference = tuple[Grade, str]
-"""Whether a job is given more, less or something else than it should be, and what it is that differs."""
 
 _SINGLE: Final[Mapping[str, tuple[Grade, str]]] = {
     "token_period": ("more", "a token can be renewed for ever"),
     "groups_claim": ("more", "a token also gets what groups of the vault's may do"),
     "token_policies_template_claims": ("more", "claims choose the policies"),
-    "bound_subject": ("less", ""),
-    "token_bound_cidrs": ("less", ""),
-    "token_strictly_bind_ip": ("less", ""),
+    "bound_subject": ("less", "a manifest binds the claim sub in only_if"),
     "token_no_default_policy": ("less", "a job could not revoke its own token"),
-    "token_num_uses": ("less", ""),
     "token_explicit_max_ttl": ("less", ""),
     "role_type": ("other", ""),
     "user_claim": ("other", ""),
@@ -35,17 +30,21 @@ _SINGLE: Final[Mapping[str, tuple[Grade, str]]] = {
 }
 """Fields with one right value, by what any other value means."""
 
-_NARROWING: Final = ("bound_subject", "token_bound_cidrs", "token_num_uses", "token_strictly_bind_ip")
-"""Fields that nothing implies, and that make a role narrower."""
+_NARROWING: Final = ("token_bound_cidrs", "token_num_uses", "token_strictly_bind_ip")
+"""Fields that a manifest has no word for, and that can only make a role narrower.
+
+Not among them is ``bound_subject``: it is a second spelling of the bound claim ``sub``, which `only_if` can name, and
+which says on Jenkins whose job it is. Were it kept, one that no token has any more would shut the job out for good.
+"""
 
 _LEEWAYS: Final = {"clock_skew_leeway": 60, "expiration_leeway": 150, "not_before_leeway": 150}
 """Seconds that the vault takes for 0. Source: https://openbao.org/api-docs/auth/jwt/#create-update-role"""
 
 
 def differences(role: JwtRole, live: Mapping[str, Any] | None) -> Iterator[Difference]:
-    """Every difference of a live role; `live` is ``None`` where there is none."""
+    """Every difference of a live role, each about one field; `live` is ``None`` where there is none."""
     if live is None:
-        yield "less", "it is not there"
+        yield Difference(grade="less", text="it is not there")
         return
     wanted = document(role)
     yield from _members("token_policies", [name.lower() for name in role.policies], policies_of(live))
@@ -57,19 +56,11 @@ def differences(role: JwtRole, live: Mapping[str, Any] | None) -> Iterator[Diffe
     for name, default in _LEEWAYS.items():
         yield from _longer(name, wanted[name], live.get(name, wanted[name]), default=default)
     for name, (grade, why) in _SINGLE.items():
-        given = live.get(name, wanted[name])
-        if (given or None) != (wanted[name] or None):
-            reason = f": {why}" if why else ""
-            yield grade, f"{name} is {show(given)}, not {show(wanted[name])}{reason}"
-
-
-def narrowings(role: JwtRole, live: Mapping[str, Any]) -> tuple[str, ...]:
-    """Those of the differences by which somebody lets in less than is implied, on purpose as far as can be told."""
-    wanted = document(role)
-    claims = {claim: value for claim, value in (live.get("bound_claims") or {}).items() if claim in role.bound_claims}
-    rest = {**live, **{name: wanted[name] for name in _NARROWING}, "bound_claims": claims}
-    others = set(differences(role, rest))
-    return tuple(text for grade, text in differences(role, live) if (grade, text) not in others)
+        if (live.get(name, wanted[name]) or None) != (wanted[name] or None):
+            yield Difference(grade=grade, about=name, text=_other(name, live, wanted, why))
+    for name in _NARROWING:
+        if live.get(name):
+            yield Difference(grade="less", about=name, text=_other(name, live, wanted), narrows=True)
 
 
 def show(value: object) -> str:
@@ -77,10 +68,15 @@ def show(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
 
 
+def _other(name: str, live: Mapping[str, Any], wanted: Mapping[str, Any], why: str = "") -> str:
+    return f"{name} is {show(live[name])}, not {show(wanted[name])}{f': {why}' if why else ''}"
+
+
 def _audiences(role: JwtRole, live: Mapping[str, Any]) -> Iterator[Difference]:
     given = _values(live.get("bound_audiences"))
     if role.bound_audiences and not given:
-        yield "more", "bound_audiences is empty, so that no audience is asked for"
+        text = "bound_audiences is empty, so that no audience is asked for"
+        yield Difference(grade="more", about="bound_audiences", text=text)
         return
     yield from _members("bound_audiences", role.bound_audiences, given)
 
@@ -89,9 +85,9 @@ def _claims(wanted: Mapping[str, object], given: Mapping[str, object]) -> Iterat
     for claim in sorted(wanted.keys() | given.keys()):
         name = f"bound_claims.{claim}"
         if claim not in given:
-            yield "more", f"{name} is not bound: it should be {show(wanted[claim])}"
+            yield Difference(grade="more", about=name, text=f"{name} is not bound: it should be {show(wanted[claim])}")
         elif claim not in wanted:
-            yield "less", f"{name} is bound as well, to {show(given[claim])}"
+            yield Difference(grade="less", about=name, text=f"{name} is bound as well, to {show(given[claim])}")
         else:
             yield from _members(name, _values(wanted[claim]), _values(given[claim]))
 
@@ -100,19 +96,21 @@ def _members(name: str, wanted: Iterable[object], given: Iterable[object]) -> It
     """What stands in one list and not in the other, where each member lets more in."""
     wanted_shown, given_shown = [show(one) for one in wanted], [show(one) for one in given]
     if more := [one for one in given_shown if one not in wanted_shown]:
-        yield "more", f"{name} also has {', '.join(more)}"
+        yield Difference(grade="more", about=name, text=f"{name} also has {', '.join(more)}")
     if less := [one for one in wanted_shown if one not in given_shown]:
-        yield "less", f"{name} lacks {', '.join(less)}"
+        yield Difference(grade="less", about=name, text=f"{name} lacks {', '.join(less)}")
 
 
 def _matching(role: JwtRole, live: Mapping[str, Any]) -> Iterator[Difference]:
-    given = live.get("bound_claims_type") or "string"
+    name = "bound_claims_type"
+    given = live.get(name) or "string"
     if given == role.bound_claims_type:
         return
     if given == "glob":
-        yield "more", "bound_claims_type is glob: a * in a bound claim matches anything"
+        text = f"{name} is glob: a * in a bound claim matches anything"
+        yield Difference(grade="more", about=name, text=text)
     else:
-        yield "less", f"bound_claims_type is {show(given)}, not {show(role.bound_claims_type)}"
+        yield Difference(grade="less", about=name, text=f"{name} is {show(given)}, not {show(role.bound_claims_type)}")
 
 
 def _longer(name: str, wanted: int, given: int, *, default: int) -> Iterator[Difference]:
@@ -120,7 +118,8 @@ def _longer(name: str, wanted: int, given: int, *, default: int) -> Iterator[Dif
     if _seconds(given, default) != _seconds(wanted, default):
         grade: Grade = "more" if _seconds(given, default) > _seconds(wanted, default) else "less"
         meaning = f" (the vault's own {default or 'limit'})"
-        yield grade, f"{name} is {given}{'' if given else meaning}, not {wanted}{'' if wanted else meaning}"
+        text = f"{name} is {given}{'' if given else meaning}, not {wanted}{'' if wanted else meaning}"
+        yield Difference(grade=grade, about=name, text=text)
 
 
 def _seconds(value: int, default: int) -> float:

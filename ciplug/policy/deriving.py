@@ -19,12 +19,6 @@ if TYPE_CHECKING:
     from ciplug.policy.hosts import HostKind
     from ciplug.policy.rights import Holder
 
-_BESIDE_STRANGERS = (
-    "discussion", "discussion_comment", "issue_comment", "issues", "pull_request_review",
-    "pull_request_review_comment", "workflow_run",
-)  # fmt: skip
-"""Events that anyone can set off who may see the repository."""
-
 
 @frozen
 class _Bound:
@@ -41,7 +35,9 @@ def derive(manifest: Manifest) -> Implied:
     places, misplaced = _places(manifest)
     bound = [_bind(holder, places) for holder in found]
     problems += [*misplaced, *(problem for each in bound for problem in each.problems)]
-    notes = [*_notes(manifest.project, places), *(note for each in bound for note in each.notes)]
+    roles = tuple(role for each in bound for role in each.roles)
+    notes = [*_notes(manifest.project, places), *_unprotected(found, roles)]
+    notes += [note for each in bound for note in each.notes]
     project = manifest.project
     return Implied(
         policies=tuple(
@@ -55,7 +51,7 @@ def derive(manifest: Manifest) -> Implied:
             )
             for holder in found
         ),
-        roles=tuple(role for each in bound for role in each.roles),
+        roles=roles,
         problems=tuple(dict.fromkeys(problems)),
         notes=tuple(dict.fromkeys(notes)),
     )
@@ -86,7 +82,7 @@ def _strangers(holder: Holder, roles: Sequence[Role]) -> list[str]:
     return [
         f"{holder.owner}: only_if.event_name allows {event}, which strangers can set off: its jobs must run nothing of"
         " theirs"
-        for event in _BESIDE_STRANGERS
+        for event in hosts.STRANGERS_EVENTS
         if event in holder.only_if.get("event_name", ())
     ]
 
@@ -146,16 +142,26 @@ def _notes(project: Project | None, places: Sequence[Place]) -> list[str]:
     notes = []
     if "github" in kinds and not project.github_id:
         notes.append("project.github is a name, which somebody else can have one day; add the repository's github_id")
-    if "gitlab" in kinds:
-        if not project.gitlab_id:
-            notes.append("project.gitlab is a name, which somebody else can have one day; add the project's gitlab_id")
-        notes.append(
-            "GitLab before 18.2.2 gives a fork's merge request pipeline, where a member starts it, the project's own"
-            ' claims; there, keep it out with only_if = { ref_protected = "true" }'
-        )
+    if "gitlab" in kinds and not project.gitlab_id:
+        notes.append("project.gitlab is a name, which somebody else can have one day; add the project's gitlab_id")
     if "jenkins" in kinds and not (project.jenkins or "").endswith("/"):
         notes.append("project.jenkins does not end with /, as the URL in the tokens of Jenkins does; add it")
     return notes
+
+
+def _unprotected(found: Sequence[Holder], roles: Sequence[Role]) -> list[str]:
+    """Whose roles an old GitLab lets a fork use."""
+    names = {
+        role.policy
+        for role in roles
+        if role.host == hosts.GITLAB.kind and role.jwt.bound_claims.get("ref_protected") != "true"
+    }
+    owners = ", ".join(holder.owner for holder in found if holder.role in names)
+    note = (
+        "GitLab before 18.2.2 gives a fork's merge request pipeline, where a member starts it, the project's own"
+        f' claims; there, keep it out of {owners} with only_if = {{ ref_protected = "true" }}'
+    )
+    return [note] if owners else []
 
 
 def _called(project: Project | None) -> str:
@@ -174,8 +180,8 @@ def _ids(project: Project | None) -> tuple[str, ...]:
 
 
 def _aliases(project: Project | None) -> frozenset[str]:
-    """What earlier marks have called this project: before its numbers were given, and before marks had ids."""
+    """The ids by which a mark knows this project from before its numbers were given."""
     if project is None:
         return frozenset()
     names = {"github": project.github, "gitlab": project.gitlab, "jenkins": project.jenkins}
-    return frozenset(alias for kind, name in names.items() if name for alias in (name, f"{kind}:{name}"))
+    return frozenset(f"{kind}:{name}" for kind, name in names.items() if name)

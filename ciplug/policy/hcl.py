@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Final
 
 from ciplug.errors import UsageError
 from ciplug.frozen import frozen
-from ciplug.policy.model import MARK
+from ciplug.policy import mark
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from ciplug.policy.model import Policy
 
@@ -39,26 +40,24 @@ class Reading:
     others: tuple[str, ...] = ()
 
 
-def render(policy: Policy) -> str:
-    """The text of `policy`: its mark, then one line for each path, sorted and aligned.
+def render(policy: Policy, denied: Collection[str] = ()) -> str:
+    """The text of `policy`: its mark, then one line for each path, sorted and aligned, and one for each in `denied`.
 
-    ``UsageError`` for a name or path that could mean anything but itself; a manifest has none.
+    ``UsageError`` for a name or path that could mean anything but itself; a manifest has none. What is `denied` comes
+    from a live policy, and may be a pattern.
     """
-    paths = sorted(policy.rules)
+    paths = sorted(policy.rules.keys() - set(denied))
     width = max((len(path) for path in paths), default=0) + 2
-    lines = [_mark(policy)]
-    for path in paths:
-        listed = ", ".join(f'"{capability}"' for capability in sorted(_known(policy.rules[path])))
-        lines.append(f"path {_quoted(path):<{width}} {{ capabilities = [{listed}] }}")
+    lines = [mark.write(policy)]
+    lines += [rule(_plain(path), _known(policy.rules[path]), width) for path in paths]
+    lines += [rule(path, ["deny"]) for path in sorted(denied)]
     return "\n".join(lines) + "\n"
 
 
-def parse(text: str) -> Mapping[str, frozenset[str]]:
-    """What the policy `text` allows, by path; ``UnreadableError`` where that is not all it says."""
-    found = read(text)
-    if found.others:
-        raise UnreadableError(f"the policy says more than paths and capabilities: {', '.join(found.others)}")
-    return found.rules
+def rule(path: str, capabilities: Iterable[str], width: int = 0) -> str:
+    """A rule in one line, its path filled up to `width`."""
+    shown = json.dumps(path, ensure_ascii=False)
+    return f"path {shown:<{width}} {{ capabilities = {json.dumps(sorted(capabilities))} }}"
 
 
 def read(text: str) -> Reading:
@@ -80,21 +79,13 @@ def read(text: str) -> Reading:
             else:
                 others.append(f'path "{path}": {_name(attribute)}')
         rules[path] = allowed
-        others += [f'path "{path}": deny'] * ("deny" in allowed)
     return Reading(rules=rules, others=tuple(dict.fromkeys(others)))
 
 
-def _mark(policy: Policy) -> str:
-    line = f"{MARK} for {policy.owner} of {policy.project_line}"
-    if not line.isprintable():
-        raise UsageError("a policy's owner and project must be printable, on one line", hint="mend their names")
-    return line
-
-
-def _quoted(path: str) -> str:
+def _plain(path: str) -> str:
     if not path.isprintable() or not _NEVER_IN_A_PATH.isdisjoint(path):
         raise UsageError("a policy's path may not hold quotes, braces, wildcards or control characters")
-    return f'"{path}"'
+    return path
 
 
 def _known(capabilities: frozenset[str]) -> frozenset[str]:

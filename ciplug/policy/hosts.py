@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from dataclasses import field
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
 from ciplug.frozen import frozen
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ciplug.manifest import Project, Vault
     from ciplug.manifest.model import Claim
 
@@ -29,6 +32,20 @@ OWN_EVENTS: Final = (
 Not among them: ``pull_request_target``, ``workflow_run`` and ``issue_comment``, which run beside a stranger's code.
 """
 
+STRANGERS_EVENTS: Final = (
+    "discussion", "discussion_comment", "issue_comment", "issues", "pull_request_review",
+    "pull_request_review_comment", "workflow_run",
+)  # fmt: skip
+"""GitHub's events that anyone can set off who may see the repository."""
+
+
+@frozen
+class Shape:
+    """How a claim's text begins, as a regular expression, and an `example` of it."""
+
+    begins: str
+    example: str
+
 
 @frozen
 class HostKind:
@@ -37,7 +54,7 @@ class HostKind:
 
     `attribution` are claims for the vault's audit log. NOTE: a login fails where one of these is no string (measured on
     OpenBao 2.7: ``error converting claim 'build_number' to string``), so numbers, lists and what may be null are not
-    among them; one that a token does not have is skipped.
+    among them; one that a token does not have is skipped. `shapes` are for claims that hosts write differently.
     """
 
     kind: str
@@ -45,6 +62,7 @@ class HostKind:
     texts: frozenset[str]
     numbers: frozenset[str] = _TIMES
     attribution: tuple[str, ...]
+    shapes: Mapping[str, Shape] = field(default_factory=dict)
     issuer: str = ""
 
     def knows(self, claim: str) -> bool:
@@ -53,27 +71,16 @@ class HostKind:
         return claim in self.texts or claim in self.numbers or properties
 
     def takes(self, claim: str, value: Claim) -> bool:
-        """Whether `value` can stand in `claim`, as far as the host decides that: its type, and the shape of a ref."""
+        """Whether `value` can stand in `claim`, as far as the host decides that: its type, and its shape."""
         if not self.knows(claim):
             return True
         if claim in self.numbers:
             return type(value) is int
-        return isinstance(value, str) and self._fits(claim, value)
+        shape = self.shapes.get(claim)
+        return isinstance(value, str) and (shape is None or re.match(shape.begins, value) is not None)
 
-    def _fits(self, claim: str, value: str) -> bool:
-        is_address = value.startswith(("https://", "http://"))
-        match (self.kind, claim):
-            case ("jenkins", "sub"):
-                return is_address
-            case (_, "sub"):
-                return not is_address
-            case ("github", "ref"):
-                return value.startswith("refs/")
-            case ("gitlab", "ref"):
-                return not value.startswith(("refs/heads/", "refs/tags/"))
-            case _:
-                return True
 
+_NO_ADDRESS: Final = "(?!https?://)"
 
 GITHUB: Final = HostKind(
     kind="github",
@@ -88,6 +95,10 @@ GITHUB: Final = HostKind(
         "run_attempt", "run_id", "run_number", "runner_environment", "sha", "workflow", "workflow_ref", "workflow_sha",
     },
     attribution=("actor", "environment", "event_name", "job_workflow_ref", "ref", "repository", "run_id"),
+    shapes={
+        "ref": Shape(begins="refs/", example="refs/heads/main"),
+        "sub": Shape(begins=_NO_ADDRESS, example="repo:acme/shop:ref:refs/heads/main"),
+    },
 )  # fmt: skip
 
 GITLAB: Final = HostKind(
@@ -105,6 +116,10 @@ GITLAB: Final = HostKind(
     },
     numbers=_TIMES | {"runner_id"},
     attribution=("environment", "job_id", "pipeline_id", "pipeline_source", "project_path", "ref", "user_login"),
+    shapes={
+        "ref": Shape(begins="(?!refs/(heads|tags)/)", example="main"),
+        "sub": Shape(begins=_NO_ADDRESS, example="project_path:acme/shop:ref_type:branch:ref:main"),
+    },
 )  # fmt: skip
 
 JENKINS: Final = HostKind(
@@ -114,6 +129,7 @@ JENKINS: Final = HostKind(
     texts=_REGISTERED - {"jti"},
     numbers=_TIMES - {"nbf"} | {"build_number"},
     attribution=("sub",),
+    shapes={"sub": Shape(begins="https?://", example="https://ci.example.com/job/shop/")},
 )
 
 ALL: Final = (GITHUB, GITLAB, JENKINS)
@@ -145,6 +161,17 @@ def issuer(host: HostKind, vault: Vault, project: Project) -> str:
         return given
     root, mark, _ = (project.jenkins or "").partition("/job/")
     return f"{root}/oidc" if mark else ""
+
+
+def known_claims(host: HostKind, project: Project) -> dict[str, str]:
+    """The claims whose value in every token of its jobs follows from what the manifest says of the project."""
+    github, gitlab = project.github or "", project.gitlab or ""
+    given = {
+        "github": {"repository": github, "repository_owner": github.partition("/")[0]},
+        "gitlab": {"project_path": gitlab, "namespace_path": gitlab.rpartition("/")[0]},
+        "jenkins": {},
+    }[host.kind]
+    return {claim: value for claim, value in given.items() if value} | dict([identity(host, project)])
 
 
 def identity(host: HostKind, project: Project) -> tuple[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from ciplug.frozen import frozen
 
@@ -11,9 +11,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ciplug.vault.admin_auth import JwtRole
-
-MARK: Final = "# Written by `ciplug policy`"
-"""How the text of a policy of ciplug's begins; behind it stands ``for {owner} of {project} ({ids})``, and no value."""
 
 
 @frozen
@@ -27,14 +24,9 @@ class Policy:
     name: str
     owner: str
     project: str
-    ids: tuple[str, ...] = ()
+    ids: tuple[str, ...]
     aliases: frozenset[str] = frozenset()
     rules: Mapping[str, frozenset[str]] = field(default_factory=dict)
-
-    @property
-    def project_line(self) -> str:
-        """How a mark names the project: ``acme/shop (github:74)``."""
-        return f"{self.project} ({', '.join(self.ids)})" if self.ids else self.project
 
 
 @frozen

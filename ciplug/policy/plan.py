@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Mapping
 from dataclasses import field
 from typing import TYPE_CHECKING, Any, Literal
 
 from ciplug.frozen import frozen
-from ciplug.policy.compare import denials, place, policy_differences, rule
-from ciplug.policy.compare_role import differences, narrowings, show
-from ciplug.policy.hcl import UnreadableError, read
-from ciplug.policy.live import is_ours, key, marked_for, policies_of
+from ciplug.policy import mark
+from ciplug.policy.compare import place, policy_differences
+from ciplug.policy.compare_role import differences
+from ciplug.policy.diff import policy_diff, role_diff
+from ciplug.policy.live import LiveItem, key, policies_of
 from ciplug.policy.model import Policy, Role
 from ciplug.vault.admin import StoredPolicy
-from ciplug.vault.admin_auth import document
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Set as AbstractSet
 
+    from ciplug.policy.difference import Difference
     from ciplug.policy.live import Live
     from ciplug.policy.model import Implied
 
@@ -27,18 +31,22 @@ Kind = Literal["create", "update", "keep", "foreign"]
 class Change:
     """What becomes of one policy or role. `diff` has a line for each thing that goes (``-``) or comes (``+``).
 
-    `seen` is what the vault had when this was planned: nothing else is replaced.
+    `seen` is what the vault had when this was planned: nothing else is replaced. `keeps` are the fields of a role that
+    a write leaves as they are, or the paths that a policy denies and goes on denying. `remedy` says how to go on with
+    what is foreign.
     """
 
     kind: Kind
     item: Policy | Role
     reason: str = ""
+    remedy: str = ""
     diff: tuple[str, ...] = ()
     seen: StoredPolicy | Mapping[str, Any] | None = field(default=None, repr=False)
+    keeps: tuple[str, ...] = ()
 
     @property
-    def what(self) -> str:
-        """``policy`` or ``role``."""
+    def what(self) -> Literal["policy", "role"]:
+        """Which of the two it is."""
         return "policy" if isinstance(self.item, Policy) else "role"
 
     @property
@@ -52,129 +60,168 @@ class Change:
         return self.kind in {"create", "update"}
 
 
-def plan(implied: Implied, live: Live) -> tuple[Change, ...]:
+def plan(implied: Implied, live: Live, *, adopt: AbstractSet[str] = frozenset()) -> tuple[Change, ...]:
     """A change for each policy and role, in an order in which a run that ends half way has given nobody too much.
 
-    What only takes rights away comes first, then the roles that are there, so that none of them gets more rights under
-    its old conditions; new roles come last, so that none is there before its policy.
+    What only takes rights away comes first, then the roles that give one of the policies already, so that none of them
+    gets more rights under its old conditions; the other roles come last, so that none gives a policy that is not yet as
+    implied. In `adopt` are the names of policies that ciplug takes over although it did not write them, with their
+    roles.
     """
-    policies = {policy.name: _policy(policy, implied.roles, live) for policy in implied.policies}
-    changes = [*policies.values(), *(_role(role, policies[role.policy], live) for role in implied.roles)]
-    return tuple(sorted(changes, key=_turn))
+    left: set[tuple[str, str]] = set()
+    while True:
+        policies = {policy.name: _policy(policy, implied.roles, live, adopt, left) for policy in implied.policies}
+        roles = [_role(role, policies[role.policy], live, is_adopted=role.policy in adopt) for role in implied.roles]
+        # A role that is left alone after all goes on giving what it gives, which may keep another policy from it.
+        foreign = {key(role) for role, change in zip(implied.roles, roles, strict=True) if change.kind == "foreign"}
+        if foreign <= left:
+            break
+        left |= foreign
+    names = {name.lower() for name in policies}
+    return tuple(sorted([*policies.values(), *roles], key=lambda change: _turn(change, names)))
 
 
-def _turn(change: Change) -> int:
+def _turn(change: Change, names: AbstractSet[str]) -> int:
     if isinstance(change.item, Role):
-        return 1 if change.kind == "update" else 3
+        given = policies_of(change.seen) if isinstance(change.seen, Mapping) else ()
+        return 3 if change.kind != "update" or names.isdisjoint(given) else 1
     stored = change.seen
     if change.kind == "update" and isinstance(stored, StoredPolicy) and not _widens(change.item, stored):
         return 0
     return 2
 
 
-def _policy(policy: Policy, roles: Iterable[Role], live: Live) -> Change:
+def _policy(
+    policy: Policy,
+    roles: Iterable[Role],
+    live: Live,
+    adopt: AbstractSet[str],
+    left: AbstractSet[tuple[str, str]],
+) -> Change:
     stored = live.policies[policy.name]
-    wanted = {rule(path, capabilities) for path, capabilities in policy.rules.items()}
-    if stored is not None and not is_ours(policy, stored):
-        return Change(kind="foreign", item=policy, reason=_stranger(stored.text))
-    found = [text for _, text in policy_differences(policy, stored.text)] if stored is not None else []
-    narrower = [text for text in found if stored is not None and text in denials(stored.text)]
-    if narrower and len(narrower) == len(found):
-        return Change(kind="keep", item=policy, reason=_narrower(narrower), seen=stored)
-    # Such a role would be given rights by whoever writes the policy, for whatever its own conditions are.
-    waiting = [*_waiting(policy, roles, live), *_others(policy, live)]
-    if waiting and (stored is None or _widens(policy, stored)):
-        reason = f"{', '.join(waiting)} would get its rights, and ciplug did not write that role"
-        return Change(kind="foreign", item=policy, reason=reason, seen=stored)
+    is_own = stored is not None and mark.is_own(policy, stored.text)
+    if stored is not None and not is_own and (policy.name not in adopt or mark.read(stored.text)):
+        return _of_others(policy, stored, live)
+    waiting = [role for role in roles if _waits(role, policy, live, adopt, left)]
+    if (waiting or _others(policy, live)) and (stored is None or _widens(policy, stored)):
+        return _withheld(policy, waiting, live, seen=stored if is_own else None)
     if stored is None:
-        return Change(kind="create", item=policy, diff=_diff((), wanted))
-    if found:
-        diff = _diff(_said(stored.text), wanted)
-        return Change(kind="update", item=policy, reason=_dropped(narrower), diff=diff, seen=stored)
-    if (project := marked_for(stored.text)) != policy.project_line:
-        # Its mark is what the next run knows it by, when the project has moved on.
-        marks = ([f"mark: {project}"], [f"mark: {policy.project_line}"])
-        return Change(kind="update", item=policy, diff=_diff(*marks), seen=stored)
-    return Change(kind="keep", item=policy, seen=stored)
+        return Change(kind="create", item=policy, diff=tuple(policy_diff(policy, None)))
+    return _rewritten(policy, stored)
+
+
+def _of_others(policy: Policy, stored: StoredPolicy, live: Live) -> Change:
+    """A policy of the same name that ciplug did not write for this project."""
+    item = LiveItem(what="policy", name=policy.name)
+    if (project := mark.read(stored.text)) is None:
+        reason, remedy = "ciplug did not write it", _remedy(live, [item], adopt=[policy.name])
+    else:
+        reason = f"ciplug wrote it for the project {project}, and --adopt takes over nothing of another project's"
+        remedy = f"give {policy.owner} another role in the manifest, or {_remedy(live, [item])}"
+    return Change(kind="foreign", item=policy, reason=reason, remedy=remedy)
+
+
+def _rewritten(policy: Policy, stored: StoredPolicy) -> Change:
+    """A policy as it is to be: what somebody denies by it stays, since that never grants anything."""
+    found = list(policy_differences(policy, stored.text))
+    denied = {one.about: one.text for one in found if one.narrows}
+    diff = policy_diff(policy, stored.text, denied, rules=len(denied) < len(found))
+    taken = "" if mark.read(stored.text) else "taken over: ciplug did not write it"
+    is_new = len(denied) < len(found) or diff
+    return Change(
+        kind="update" if is_new else "keep",
+        item=policy,
+        reason="; ".join(filter(None, (taken, _narrower(denied.values())))),
+        diff=tuple(diff),
+        seen=stored,
+        keeps=tuple(denied),
+    )
 
 
 def _widens(policy: Policy, stored: StoredPolicy) -> bool:
     """Whether the stored policy allows less than `policy`, or what it allows cannot be told."""
-    return any(grade != "more" for grade, _ in policy_differences(policy, stored.text))
+    return any(one.grade != "more" for one in policy_differences(policy, stored.text) if not one.narrows)
 
 
-def _waiting(policy: Policy, roles: Iterable[Role], live: Live) -> Iterator[str]:
-    """The roles of the implied names that give the policy, and that ciplug did not write."""
-    for role in roles:
-        given = policies_of(live.roles[key(role)] or {})
-        is_mine = live.policies[policy.name] is not None and given == (policy.name.lower(),)
-        if role.policy == policy.name and policy.name.lower() in given and not is_mine:
-            yield place(role)
+def _withheld(policy: Policy, waiting: Sequence[Role], live: Live, *, seen: StoredPolicy | None) -> Change:
+    """A policy whose new rights would go to roles that give it, whatever the conditions of those are."""
+    others = _others(policy, live)
+    items = [*map(_item, waiting), *others]
+    names = ", ".join(item.place for item in items)
+    return Change(
+        kind="foreign",
+        item=policy,
+        reason=f"{names} would get its rights, and ciplug did not write that role",
+        remedy=_remedy(live, items, adopt=() if others else {role.policy: None for role in waiting}),
+        seen=seen,
+    )
 
 
-def _others(policy: Policy, live: Live) -> Iterator[str]:
+def _waits(role: Role, policy: Policy, live: Live, adopt: AbstractSet[str], left: AbstractSet[tuple[str, str]]) -> bool:
+    """Whether what is there of `role` gives the policy, and is neither ciplug's nor about to be."""
+    given = policies_of(live.roles[key(role)] or {})
+    is_its_own = role.policy == policy.name
+    is_taken = role.policy in adopt and (is_its_own or key(role) not in left)
+    is_written = is_its_own and live.policies[policy.name] is not None and len(given) == 1
+    return policy.name.lower() in given and not is_taken and not is_written
+
+
+def _others(policy: Policy, live: Live) -> list[LiveItem]:
     """The roles of other names that give the policy; one that is left over has conditions that nothing implies."""
-    yield from (name for name, policies in live.strangers.items() if policy.name.lower() in policies)
-    yield from (one.place for one in live.left_over if one.what == "role" and one.name == policy.name.lower())
+    name = policy.name.lower()
+    unimplied = [
+        LiveItem(what="role", name=role, mount=mount)
+        for (mount, role), policies in live.unimplied.items()
+        if name in policies
+    ]
+    return unimplied + [one for one in live.left_over if one.what == "role" and one.name == name]
 
 
-def _said(text: str) -> Iterator[str]:
-    """What a live policy says, one line for each rule and for each thing that is none."""
-    try:
-        found = read(text)
-    except UnreadableError as err:
-        yield str(err)
-        return
-    yield from (rule(path, capabilities) for path, capabilities in found.rules.items())
-    yield from found.others
-
-
-def _role(role: Role, policy: Change, live: Live) -> Change:
+def _role(role: Role, policy: Change, live: Live, *, is_adopted: bool) -> Change:
     found = live.roles[key(role)]
-    wanted = set(_lines(document(role.jwt)))
-    if found is not None and policies_of(found) != (role.policy.lower(),):
-        others = ", ".join(policies_of(found)) or "none"
-        return Change(kind="foreign", item=role, reason=f"it does not give exactly the policy {role.policy}: {others}")
-    if policy.seen is None and (policy.kind == "foreign" or found is not None):
-        return Change(kind="foreign", item=role, reason=f"its policy {role.policy} is not ciplug's")
+    is_own = found is None or policies_of(found) == (role.policy.lower(),)
+    if found is not None and not is_own and not is_adopted:
+        remedy = _remedy(live, [_item(role)], adopt=[role.policy])
+        return Change(kind="foreign", item=role, reason=_gives(role, policies_of(found)), remedy=remedy)
+    if policy.kind == "foreign" and policy.seen is None:
+        reason = f"its policy {role.policy} is not ciplug's"
+        return Change(kind="foreign", item=role, reason=reason, remedy=policy.remedy)
     if found is None:
-        return Change(kind="create", item=role, diff=_diff((), wanted))
-    narrower = narrowings(role.jwt, found)
-    if len(narrower) == len(list(differences(role.jwt, found))):
-        return Change(kind="keep", item=role, reason=_narrower(narrower) if narrower else "", seen=found)
-    known = {name: found.get(name) for name in document(role.jwt)}
-    diff = _diff(_lines(known), wanted)
-    return Change(kind="update", item=role, reason=_dropped(narrower), diff=diff, seen=found)
+        return Change(kind="create", item=role, diff=tuple(role_diff(role, None)))
+    return _mended(role, found, "" if is_own else f"taken over: {_gives(role, policies_of(found))}")
 
 
-def _narrower(texts: Iterable[str]) -> str:
-    """Why something stays that lets in less than is implied: somebody may have had a reason."""
-    return f"narrower than implied: {'; '.join(texts)} (delete it to have it made anew)"
+def _mended(role: Role, found: Mapping[str, Any], taken: str) -> Change:
+    """A role as it is to be: what only narrows it stays."""
+    differing: list[Difference] = list(differences(role.jwt, found))
+    narrower = {one.about: one.text for one in differing if one.narrows}
+    reason = "; ".join(filter(None, (taken, _narrower(narrower.values()))))
+    if len(narrower) == len(differing):
+        return Change(kind="keep", item=role, reason=reason, seen=found)
+    diff = tuple(role_diff(role, found, narrower))
+    return Change(kind="update", item=role, reason=reason, diff=diff, seen=found, keeps=tuple(narrower))
 
 
-def _dropped(texts: Sequence[str]) -> str:
-    return f"drops what was narrower: {'; '.join(texts)}" if texts else ""
+def _gives(role: Role, given: Sequence[str]) -> str:
+    """What a live role gives in place of its one policy, or beside it."""
+    others = [name for name in given if name != role.policy.lower()]
+    if len(others) < len(given):
+        return f"it also gives {', '.join(others)}"
+    return f"it gives {', '.join(others) or 'nothing'}, not {role.policy}"
 
 
-def _stranger(text: str) -> str:
-    project = marked_for(text)
-    return "ciplug did not write it" if project is None else f"ciplug wrote it for the project {project}"
+def _narrower(texts: Collection[str]) -> str:
+    """What stays although nothing implies it, since it only takes away: somebody may have had a reason."""
+    return f"narrower than implied: {'; '.join(texts)} (delete it to have it made anew)" if texts else ""
 
 
-def _lines(fields: Mapping[str, Any]) -> Iterator[str]:
-    """What a role has, one line for each field that is set, and one for each claim."""
-    for name, value in fields.items():
-        if isinstance(value, dict):
-            yield from (f"{name}.{inner} = {_shown(one)}" for inner, one in value.items())
-        elif value:
-            yield f"{name} = {_shown(value)}"
+def _item(role: Role) -> LiveItem:
+    return LiveItem(what="role", name=role.jwt.name, mount=role.mount)
 
 
-def _shown(value: object) -> str:
-    """A list in one order, since none of them has a meaning by its order; one value alone as a list of one has it."""
-    return ", ".join(sorted(map(show, value))) if isinstance(value, list | tuple) else show(value)
-
-
-def _diff(before: Iterable[str], after: Iterable[str]) -> tuple[str, ...]:
-    gone, come = set(before), set(after)
-    return (*(f"- {line}" for line in sorted(gone - come)), *(f"+ {line}" for line in sorted(come - gone)))
+def _remedy(live: Live, items: Sequence[LiveItem], *, adopt: Iterable[str] = ()) -> str:
+    """How to go on where `items` are in the way, and where that does it, ``--adopt`` with the names in `adopt`."""
+    commands = " && ".join(item.removal(live.namespace) for item in items)
+    deleting = f"delete {'it' if len(items) == 1 else 'them'}: {commands}"
+    taking = " ".join(f"--adopt {shlex.quote(name)}" for name in adopt)
+    return f"{taking}, or {deleting}" if taking else deleting

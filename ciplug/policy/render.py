@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ciplug.errors import UsageError
+from ciplug.policy.commands import bao
 from ciplug.policy.hcl import render
 from ciplug.policy.hosts import ALL
+from ciplug.vault.admin_auth import document as role_document
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -20,42 +21,30 @@ FORMAT = 1
 """The version of the JSON document."""
 
 _LABELS = {host.kind: host.label for host in ALL}
+_MAPS = ("bound_claims", "claim_mappings")
+_NOT_OF_THE_PROVIDER = ("token_policies_template_claims", "token_strictly_bind_ip")
+"""Fields of OpenBao's alone, which no resource of the provider has: Terraform leaves them as they are."""
+
 _ESCAPED = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
-
-
-def role_document(role: Role) -> dict[str, Any]:
-    """The body of ``POST /v1/auth/{mount}/role/{name}``; times are in seconds."""
-    jwt = role.jwt
-    return {
-        "role_type": "jwt",
-        "user_claim": jwt.user_claim,
-        "bound_audiences": list(jwt.bound_audiences),
-        "bound_claims_type": jwt.bound_claims_type,
-        "bound_claims": dict(jwt.bound_claims),
-        "claim_mappings": dict(jwt.claim_mappings),
-        "token_policies": list(jwt.policies),
-        "token_type": jwt.token_type,
-        "token_ttl": jwt.ttl,
-        "token_max_ttl": jwt.max_ttl,
-    }
 
 
 def files(implied: Implied) -> dict[str, str]:
     """A file for each policy and role, by its path below a directory."""
     found = {_policy_file(policy): render(policy) for policy in implied.policies}
-    return found | {_role_file(role): _json(role_document(role)) for role in implied.roles}
+    return found | {_role_file(role): _json(role_document(role.jwt)) for role in implied.roles}
 
 
 def text(implied: Implied, namespace: str = "") -> str:
     """All of `files` one after another, each below the command that writes it to a vault, as a comment."""
     blocks = []
     for policy in implied.policies:
-        blocks.append(_command(namespace, "policy", "write", policy.name, _policy_file(policy)) + render(policy))
+        command = bao("policy write", policy.name, _policy_file(policy), namespace=namespace)
+        blocks.append(f"# {command}\n{render(policy)}")
         for role in implied.roles:
             if role.policy == policy.name:
                 path = f"auth/{role.mount}/role/{role.jwt.name}"
-                command = _command(namespace, "write", path, f"@{_role_file(role)}", about=_LABELS[role.host])
-                blocks.append(command + _json(role_document(role)))
+                command = bao("write", path, f"@{_role_file(role)}", namespace=namespace)
+                blocks.append(f"# {command}  # {_LABELS[role.host]}\n{_json(role_document(role.jwt))}")
     return "\n".join(blocks)
 
 
@@ -75,7 +64,7 @@ def document(implied: Implied, namespace: str = "") -> str:
                 for policy in implied.policies
             ],
             "roles": [
-                {"name": role.jwt.name, "host": role.host, "mount": role.mount, "role": role_document(role)}
+                {"name": role.jwt.name, "host": role.host, "mount": role.mount, "role": role_document(role.jwt)}
                 for role in implied.roles
             ],
             "notes": list(implied.notes),
@@ -102,13 +91,6 @@ def _role_file(role: Role) -> str:
     return f"roles/{role.mount}/{role.jwt.name}.json"
 
 
-def _command(namespace: str, *words: str, about: str = "") -> str:
-    at = [f"-namespace={namespace}"] if namespace else []
-    count = 2 if words[0] == "policy" else 1
-    line = shlex.join(["bao", *words[:count], *at, *words[count:]])
-    return f"# {line}{f'  # {about}' if about else ''}\n"
-
-
 def _json(value: object) -> str:
     return json.dumps(value, indent=2) + "\n"
 
@@ -133,23 +115,26 @@ def _policy_resource(address: str, policy: Policy, namespace: str) -> str:
 
 
 def _role_resource(address: str, role: Role, namespace: str) -> str:
-    jwt = role.jwt
+    fields = role_document(role.jwt)
     attributes = {
         "namespace": _string(namespace) if namespace else "",
         "backend": _string(role.mount),
-        "role_name": _string(jwt.name),
-        "role_type": '"jwt"',
-        "user_claim": _string(jwt.user_claim),
-        "bound_audiences": f"[{', '.join(map(_string, jwt.bound_audiences))}]",
-        "bound_claims_type": _string(jwt.bound_claims_type),
+        "role_name": _string(role.jwt.name),
+        **{name: _value(value) for name, value in fields.items() if name not in {*_MAPS, *_NOT_OF_THE_PROVIDER}},
         "token_policies": f"[vault_policy.{address}.name]",
-        "token_type": _string(jwt.token_type),
-        "token_ttl": str(jwt.ttl),
-        "token_max_ttl": str(jwt.max_ttl),
     }
-    claims = {name: _claim(role, name, value) for name, value in jwt.bound_claims.items()}
+    claims = {name: _claim(role, name, value) for name, value in fields["bound_claims"].items()}
     lines = [f'resource "vault_jwt_auth_backend_role" "{address}_{role.host}" {{', *_aligned(attributes)]
-    return "\n".join([*lines, *_map("bound_claims", claims), *_map("claim_mappings", jwt.claim_mappings), "}", ""])
+    return "\n".join(
+        [*lines, *_map("bound_claims", claims), *_map("claim_mappings", fields["claim_mappings"]), "}", ""]
+    )
+
+
+def _value(value: str | int | list[str]) -> str:
+    """A text, a number, a truth value or a list of texts in Terraform's language."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_string, value))}]"
+    return _string(value) if isinstance(value, str) else json.dumps(value)
 
 
 def _aligned(attributes: Mapping[str, str]) -> list[str]:

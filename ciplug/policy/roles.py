@@ -85,11 +85,31 @@ def _narrowed(name: str, wanted: Sequence[Claim], bound: tuple[Claim, ...] | Non
     typed = tuple(value for value in wanted if place.host.takes(name, value))
     if not typed:
         raise UnfitError(_wrong(name, wanted, place.host))
-    fitting = tuple(value for value in typed if bound is None or _is_within(name, value, bound, place.host))
+    if bound is None:
+        _refuse_contradicting(name, typed, place)
+        return typed
+    fitting = tuple(value for value in typed if _is_within(name, value, bound, place.host))
     if not fitting:
-        own = " or ".join(map(str, bound or ()))
-        raise UnfitError(f"only_if.{name} is outside the project's own, {own}; mend one of the two")
+        raise UnfitError(_outside(name, typed, bound))
     return fitting
+
+
+def _refuse_contradicting(name: str, wanted: Sequence[Claim], place: Place) -> None:
+    """Refuse what the project's own tokens never have: beside its id, a name that is not its name, or its owner's.
+
+    NOTE: names are compared as a vault compares them, capitals too, although GitHub and GitLab do not tell these apart:
+    a token has one spelling, so of two in a manifest one is wrong.
+    """
+    own = hosts.known_claims(place.host, place.project).get(name)
+    if own is not None and own not in wanted:
+        raise UnfitError(_outside(name, wanted, (own,)))
+
+
+def _outside(name: str, wanted: Sequence[Claim], own: Sequence[Claim]) -> str:
+    listed = " or ".join(map(str, own))
+    if {str(value).casefold() for value in wanted}.isdisjoint(str(value).casefold() for value in own):
+        return f"only_if.{name} is outside the project's own, {listed}; mend one of the two"
+    return f"only_if.{name} has not the capitals of the project's own, {listed}; mend one of the two"
 
 
 def _refuse_unknown(name: str, host: HostKind) -> None:
@@ -104,14 +124,7 @@ def _wrong(name: str, wanted: Sequence[Claim], host: HostKind) -> str:
         return f"only_if.{name} must be an integer, as in its tokens"
     if not any(isinstance(value, str) for value in wanted):
         return f'only_if.{name} must be a string, as in its tokens: "{str(wanted[0]).lower()}"'
-    likely = {
-        ("github", "ref"): "refs/heads/main",
-        ("gitlab", "ref"): "main",
-        ("jenkins", "sub"): "https://ci.example.com/job/shop/",
-        ("github", "sub"): "repo:acme/shop:ref:refs/heads/main",
-        ("gitlab", "sub"): "project_path:acme/shop:ref_type:branch:ref:main",
-    }
-    return f'only_if.{name} has nothing of the form that its tokens have, as in "{likely[host.kind, name]}"'
+    return f'only_if.{name} has nothing of the form that its tokens have, as in "{host.shapes[name].example}"'
 
 
 def _is_within(name: str, value: Claim, bound: tuple[Claim, ...], host: HostKind) -> bool:

@@ -54,7 +54,7 @@ class Pace:
     def explain(self, error: PlatformError) -> None:
         """Say in `error` how there can be more time, where it came because none was left."""
         if not self.deadline.cancelled and self.deadline.remaining() < _NOTHING_LEFT_SECONDS:
-            error.hint = self._more
+            error.reword(hint=self._more)
 
     def end(self) -> None:
         """No request is begun any more, and no pause goes on. May be called by any thread."""

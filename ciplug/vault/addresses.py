@@ -41,7 +41,7 @@ class Addresses:
         self.all = tuple(dict.fromkeys(_address(url) for url in urls))
         if not self.all:
             raise UsageError("no vault address", hint="set vault.address in the manifest, or VAULT_ADDR")
-        self._preferred = self.all[0].origin
+        self._preferred = self.all[0]
 
     def __iter__(self) -> Iterator[Address]:
         return iter(self.all)
@@ -51,37 +51,49 @@ class Addresses:
         """Where requests may go."""
         return [address.origin for address in self.all]
 
+    def prefer(self, address: Address) -> None:
+        """Ask `address` first from now on, as if it had answered last."""
+        self._preferred = address
+
     def first_answer(self, ask: Callable[[Address, float | None], T], deadline: Deadline) -> T:
         """The answer of the first address that has one; each is asked at most once.
 
         `ask` is given the seconds that an attempt may take, ``None`` for all that are left, and raises ``Transient``
         for what another address may answer. If none does, one ``Transient`` stands for all.
         """
-        waiting = _first(self.all, self._preferred)
+        waiting = sorted(self.all, key=lambda address: address != self._preferred)
         failed: list[Transient] = []
         while waiting and not (failed and deadline.expired):
             address = waiting.pop(0)
-            # An address that hangs must leave time for the others.
-            share = deadline.remaining() / (1 + len(waiting)) if waiting else None
             try:
-                answer = ask(address, share)
-            except LostAnswerError:
-                # Whoever asks again begins with another address.
-                self._preferred = (waiting or [address])[0].origin
-                raise
-            except Moved as moved:
-                failed.append(moved)
-                # The node that leads, if it is listed and was not asked yet in this round.
-                waiting = _first(waiting, moved.to)
+                return self._ask(ask, address, waiting, deadline)
             except Transient as again:
                 if isinstance(again.error, VaultError) and again.after is not None:
                     # A rate limit is not to be walked around.
                     raise
                 failed.append(again)
-            else:
-                self._preferred = address.origin
-                return answer
+                if isinstance(again, Moved):
+                    # The node that leads, if it is listed and was not asked yet in this round.
+                    waiting = _beginning_at(again.to, waiting)
         raise _of_all(failed) from failed[-1].__cause__
+
+    def _ask(
+        self,
+        ask: Callable[[Address, float | None], T],
+        address: Address,
+        waiting: Sequence[Address],
+        deadline: Deadline,
+    ) -> T:
+        """The answer of `address`; one that hangs leaves time for those that are `waiting`."""
+        share = deadline.remaining() / (1 + len(waiting)) if waiting else None
+        try:
+            answer = ask(address, share)
+        except LostAnswerError:
+            # Whoever asks again begins with another address.
+            self.prefer(waiting[0] if waiting else address)
+            raise
+        self.prefer(address)
+        return answer
 
 
 def _address(url: str) -> Address:
@@ -95,7 +107,7 @@ def _address(url: str) -> Address:
     return Address(origin=origin, base=base.rstrip("/"))
 
 
-def _first(addresses: Sequence[Address], origin: Origin | None) -> list[Address]:
+def _beginning_at(origin: Origin | None, addresses: Sequence[Address]) -> list[Address]:
     """`addresses` in their order, but those at `origin` before the others."""
     return sorted(addresses, key=lambda address: address.origin != origin)
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import TracebackType
 
+    import requests
+
     from ciplug.net.proxy import ProxySettings
     from ciplug.net.tls import TlsSettings
 
@@ -63,19 +65,14 @@ class Admin:
         timeout: float = 10.0,
         patience: float | None = None,
     ) -> None:
-        import hvac
+        from ciplug.vault.admin_session import open_session
 
-        from ciplug.vault.admin_session import BASE, open_session
-
-        if transport is not None and (tls or proxies):
-            raise TypeError("a transport that is shared has its own tls and proxies")
         self._shared = transport is not None
-        self._transport = transport or Transport(tls=tls, proxies=proxies, attempt_seconds=timeout)
+        self._transport = _transport(transport, tls, proxies, timeout)
         listed = [addresses] if isinstance(addresses, str) else addresses
         vault = VaultClient(listed, transport=self._transport, namespace=namespace or "")
         self._session = open_session(vault, token, seconds=timeout, patience=patience)
-        # NOTE: without a token; for None, hvac would look for one in the environment and in the home directory.
-        self._client: Any = hvac.Client(url=BASE, token="", namespace=vault.namespace or None, session=self._session)
+        self._client = _client(self._session, vault.namespace)
         self.kv = KvAdmin(self._client)
         self.jwt = JwtAdmin(self._client)
         self.database = DatabaseAdmin(self._client)
@@ -120,11 +117,12 @@ class Admin:
         )
 
     def write_policy_if(self, name: str, hcl: str, *, seen: StoredPolicy | None) -> bool:
-        """Create or replace an ACL policy if it is still as it was `seen`; whether it now is `hcl`.
+        """Create or replace an ACL policy if it is still as it was `seen`; whether it was written.
 
-        The route is ``PUT /v1/sys/policies/acl/{name}`` with check-and-set, which HashiCorp Vault does not know: what
-        keeps the check there is a look just before. A policy that has become `hcl` counts as written: that is what is
-        there after a write that was repeated because its answer was lost.
+        ``False`` where it differs from `seen` by now, whatever it says. The route is
+        ``PUT /v1/sys/policies/acl/{name}`` with check-and-set, which HashiCorp Vault does not know: what keeps the
+        check there is a look just before. Where the check fails and the policy is `hcl`, it counts as written: that is
+        what is there after a write that was repeated because its answer was lost.
         """
         from hvac.exceptions import InvalidRequest
 
@@ -213,3 +211,22 @@ class Admin:
             answer: Mapping[str, Any] = self._client.auth.token.lookup_accessor(accessor)
         data: Mapping[str, Any] = field(line, answer, "data")
         return data
+
+
+def _transport(
+    shared: Transport | None, tls: TlsSettings | None, proxies: ProxySettings | None, timeout: float
+) -> Transport:
+    if shared is None:
+        return Transport(tls=tls, proxies=proxies, attempt_seconds=timeout)
+    if tls or proxies:
+        raise TypeError("a transport that is shared has its own tls and proxies")
+    return shared
+
+
+def _client(session: requests.Session, namespace: str) -> Any:
+    import hvac
+
+    from ciplug.vault.admin_session import BASE
+
+    # NOTE: without a token; for None, hvac would look for one in the environment and in the home directory.
+    return hvac.Client(url=BASE, token="", namespace=namespace or None, session=session)

@@ -12,7 +12,7 @@ from ciplug.vault.admin_route import field as field_of
 from ciplug.vault.admin_route import route
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 _TYPES: Final = frozenset({"jwt", "oidc"})
 """Two names of the one method."""
@@ -67,15 +67,12 @@ class JwtAdmin:
         """
         if (jwks_url is None) == (discovery_url is None):
             raise UsageError("either a JWKS URL or a discovery URL configures the JWT method, not both or neither")
+        if jwks_url:
+            keys = {"jwks_url": jwks_url, "jwks_ca_pem": ca_pem}
+        else:
+            keys = {"oidc_discovery_url": discovery_url, "oidc_discovery_ca_pem": ca_pem}
         with route(f"POST /v1/auth/{mount}/config"):
-            self._client.auth.jwt.configure(
-                path=mount,
-                bound_issuer=bound_issuer,
-                jwks_url=jwks_url,
-                jwks_ca_pem=ca_pem if jwks_url else None,
-                oidc_discovery_url=discovery_url,
-                oidc_discovery_ca_pem=ca_pem if discovery_url else None,
-            )
+            self._client.auth.jwt.configure(path=mount, bound_issuer=bound_issuer, **keys)
 
     def mounts(self) -> tuple[str, ...]:
         """The name of every mount that takes JSON web tokens, of jobs or of people (``GET /v1/sys/auth``)."""
@@ -87,10 +84,14 @@ class JwtAdmin:
             path.rstrip("/") for path, about in found.items() if isinstance(about, dict) and about.get("type") in _TYPES
         )
 
-    def write_role(self, role: JwtRole, mount: str = "jwt") -> None:
-        """Create or replace a role, with nothing left of an earlier one (``POST /v1/auth/{mount}/role/{name}``)."""
+    def write_role(self, role: JwtRole, mount: str = "jwt", *, leave: Collection[str] = ()) -> None:
+        """Create or replace a role (``POST /v1/auth/{mount}/role/{name}``).
+
+        Nothing is left of an earlier one but the fields named in `leave`, which stay as they are.
+        """
+        fields = {name: value for name, value in document(role).items() if name not in leave}
         with route(f"POST /v1/auth/{mount}/role/{role.name}"):
-            self._client.adapter.post(_role_url(mount, role.name), json=document(role))
+            self._client.adapter.post(_role_url(mount, role.name), json=fields)
 
     def read_role(self, name: str, mount: str = "jwt") -> Mapping[str, Any] | None:
         """A role's fields, ``None`` where there is none of that name (``GET /v1/auth/{mount}/role/{name}``).
@@ -140,6 +141,11 @@ def document(role: JwtRole) -> dict[str, Any]:
     NOTE: all of them, because a field that is left out of a write stays as it was.
     Source: https://openbao.org/api-docs/auth/jwt/#create-update-role
     """
+    return {**_conditions(role), **_token(role)}
+
+
+def _conditions(role: JwtRole) -> dict[str, Any]:
+    """Who may log in."""
     leeway = role.leeway or 0  # for which the vault takes its own
     return {
         "role_type": "jwt",
@@ -157,6 +163,12 @@ def document(role: JwtRole) -> dict[str, Any]:
         "clock_skew_leeway": leeway,
         "expiration_leeway": leeway,
         "not_before_leeway": leeway,
+    }
+
+
+def _token(role: JwtRole) -> dict[str, Any]:
+    """What the token is that a login gives."""
+    return {
         "token_policies": list(role.policies),
         "token_policies_template_claims": False,
         "token_no_default_policy": False,

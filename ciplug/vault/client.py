@@ -78,6 +78,10 @@ class VaultClient:
         """All of them, in the order in which they were given."""
         return self._addresses.all
 
+    def prefer(self, address: Address) -> None:
+        """Begin with `address`, one of ``addresses``, from now on."""
+        self._addresses.prefer(address)
+
     @property
     def deadline(self) -> Deadline:
         """The deadline of this client's requests; it begins to run when it is first asked for."""
@@ -114,17 +118,11 @@ class VaultClient:
                 seconds=seconds,
             )
         except Failure as err:
-            error = error_from(err, place)
-            if err.sent and not call.repeatable:
-                raise LostAnswerError(str(error), hint=error.hint) from err
-            raise (Transient(error) if err.retryable else error) from err
+            raise _unanswered(err, call, place) from err
         if 300 <= response.status < 400:
             raise redirected(response, place, self._addresses.origins)
-        return Answer(
-            body=read_body(response, call.purpose, place),
-            address=str(address),
-            date=response.headers.get("date", ""),
-        )
+        date = response.headers.get("date", "")
+        return Answer(body=read_body(response, call.purpose, place), address=place.address, date=date)
 
     def _round(self, call: Call, deadline: Deadline) -> Answer:
         """The answer of the first address that has one."""
@@ -146,6 +144,14 @@ class VaultClient:
             told, self._told = self._told, True
         if not told:
             self.say(f"{error}; retrying for up to {deadline.remaining():.0f} s")
+
+
+def _unanswered(failure: Failure, call: Call, place: Place) -> CiplugError | Transient:
+    """What is raised for a `call` that came to this `failure`."""
+    error = error_from(failure, place)
+    if failure.sent and not call.repeatable:
+        return LostAnswerError(str(error), hint=error.hint)
+    return Transient(error) if failure.retryable else error
 
 
 def _nobody(_message: str) -> None:

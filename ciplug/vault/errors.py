@@ -79,15 +79,27 @@ class InvalidTokenError(DeniedError):
     """The vault does not know the token: it is wrong, expired or revoked."""
 
 
+class UnexplainedRejectionError(LoginRejectedError):
+    """A login refused without a reason: no auth mount is there, or the role does not admit this machine's address."""
+
+
+class NoNamespaceError(VaultError):
+    """The vault does not have the client's namespace; one that only a path names is a plain ``VaultError``."""
+
+
+class BadRequestError(VaultError):
+    """400: something is there, and it could not use what it was sent."""
+
+
+class NotThereError(VaultError):
+    """404 or 405: nothing is there to be asked. An absent record is a ``MissingError`` instead."""
+
+
 def error_for(status: int, body: Mapping[str, Any], purpose: Purpose, place: Place) -> CiplugError:
     """The error that an answer with `status` (400 and up) and this JSON `body` stands for."""
     reason = _reason(body, purpose.conceal)
     if "namespace not found" in reason:
-        named = f'namespace "{place.namespace}"' if place.namespace else f"such namespace as {purpose.subject} is in"
-        return VaultError(
-            f"the vault at {place.address} has no {named}",
-            hint="correct vault.namespace in the manifest, or VAULT_NAMESPACE",
-        )
+        return _no_namespace(purpose, place)
     if status in {413, 429} or status >= 500:
         return _server_error(status, reason, purpose, place)
     if purpose.step == "login":
@@ -96,7 +108,8 @@ def error_for(status: int, body: Mapping[str, Any], purpose: Purpose, place: Pla
         return _denied(reason, purpose)
     if status == 404:
         return _not_found(reason, body, purpose)
-    return VaultError(
+    kind = {400: BadRequestError, 405: NotThereError}.get(status, VaultError)
+    return kind(
         f"the vault answered {status} while {purpose.doing}: {reason}",
         hint="the vault's own words are above; its audit log has the request",
     )
@@ -112,6 +125,13 @@ def error_from(failure: Failure, place: Place) -> CiplugError:
     return UnreachableError(f"vault not reachable at {place.address}: {failure}", hint=hint)
 
 
+def _no_namespace(purpose: Purpose, place: Place) -> VaultError:
+    hint = "correct vault.namespace in the manifest, or VAULT_NAMESPACE"
+    if place.namespace:
+        return NoNamespaceError(f'the vault at {place.address} has no namespace "{place.namespace}"', hint=hint)
+    return VaultError(f"the vault at {place.address} has no such namespace as {purpose.subject} is in", hint=hint)
+
+
 def _server_error(status: int, reason: str, purpose: Purpose, place: Place) -> CiplugError:
     if status == 413:
         return VaultError(
@@ -123,6 +143,14 @@ def _server_error(status: int, reason: str, purpose: Purpose, place: Place) -> C
             f"the vault's rate limit is exceeded while {purpose.doing}: {reason}",
             hint="run fewer jobs at once, or raise the rate limit quota of the path",
         )
+    return _unavailable(status, reason, place) or VaultError(
+        f"the vault answered {status} while {purpose.doing}: {reason}",
+        hint="the cause is on the vault's side; its server log has more",
+    )
+
+
+def _unavailable(status: int, reason: str, place: Place) -> UnreachableError | None:
+    """The state in which a vault serves nobody; ``None`` where it is in none."""
     if status == 501 or "not initialized" in reason:
         return SealedError(f"the vault at {place.address} is not initialised", hint="initialise and unseal it")
     if "sealed" in reason:
@@ -137,22 +165,19 @@ def _server_error(status: int, reason: str, purpose: Purpose, place: Place) -> C
         return UnreachableError(
             f"the vault at {place.address} is not available (status {status})", hint="check the load balancer before it"
         )
-    return VaultError(
-        f"the vault answered {status} while {purpose.doing}: {reason}",
-        hint="the cause is on the vault's side; its server log has more",
-    )
+    return None
 
 
 def _login_error(status: int, reason: str, purpose: Purpose) -> CiplugError:
     if status in {403, 404}:
         # A wrong token or claim is a 400. 403 is the mount that does not exist, or token_bound_cidrs of the role.
-        return LoginRejectedError(
+        return UnexplainedRejectionError(
             f"the vault refused {purpose.subject} without a reason ({status}): "
             "there is no such auth mount, or the role does not admit this machine's address",
             hint="correct vault.auth_mount in the manifest, or the role's token_bound_cidrs",
         )
-    hint = next((hint for word, hint in _LOGIN_HINTS if word in reason), "`ciplug doctor` shows what the token claims")
-    return LoginRejectedError(f"the vault rejected {purpose.subject}: {reason}", hint=hint)
+    hint = next((hint for word, hint in _LOGIN_HINTS if word in reason), "compare the role with what the token claims")
+    return LoginRejectedError(f"the vault rejected {purpose.subject}: {reason}", hint=hint, reason=reason)
 
 
 def _denied(reason: str, purpose: Purpose) -> DeniedError:
@@ -170,13 +195,13 @@ def _denied(reason: str, purpose: Purpose) -> DeniedError:
         )
     return DeniedError(
         f"no right to read {purpose.subject}: the token's policies do not allow it",
-        hint="add it to the role's policy, as `ciplug doctor` shows; an unknown mount is refused in the same way",
+        hint="add it to the role's policy, as `ciplug policy` prints it; an unknown mount is refused in the same way",
     )
 
 
 def _not_found(reason: str, body: Mapping[str, Any], purpose: Purpose) -> CiplugError:
     if "no handler for route" in reason:
-        return VaultError(
+        return NotThereError(
             f"nothing is mounted where {purpose.subject} should be", hint="correct vault.kv_mount, or the ref's mount"
         )
     if any("versioned K/V" in str(warning) for warning in _list(body.get("warnings"))):
@@ -185,7 +210,7 @@ def _not_found(reason: str, body: Mapping[str, Any], purpose: Purpose) -> Ciplug
             hint="set vault.kv_version = 2 in the manifest",
         )
     if purpose.step != "read":
-        return VaultError(f"the vault answered 404 while {purpose.doing}: {reason}", hint="check the address")
+        return NotThereError(f"the vault answered 404 while {purpose.doing}: {reason}", hint="check the address")
     data = body.get("data")
     metadata = data.get("metadata") if isinstance(data, dict) else None
     if isinstance(metadata, dict):
@@ -198,15 +223,11 @@ def _not_found(reason: str, body: Mapping[str, Any], purpose: Purpose) -> Ciplug
 
 def _deleted(metadata: Mapping[str, Any], subject: str) -> MissingError:
     version = metadata.get("version") if isinstance(metadata.get("version"), int) else "?"
+    text = f"version {version} of {subject} was"
     if metadata.get("destroyed"):
-        return MissingError(
-            f"version {version} of {subject} was destroyed in the vault", hint="write a new version of the secret"
-        )
+        return MissingError(f"{text} destroyed in the vault", hint="write a new version of the secret")
     when = _printable(str(metadata.get("deletion_time") or "an unknown time"))[:40]
-    return MissingError(
-        f"version {version} of {subject} was deleted in the vault at {when}",
-        hint="undelete that version, or write a new one",
-    )
+    return MissingError(f"{text} deleted in the vault at {when}", hint="undelete that version, or write a new one")
 
 
 def _reason(body: Mapping[str, Any], conceal: tuple[Secret, ...]) -> str:

@@ -6,18 +6,19 @@ import time
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
-from ciplug.errors import CiplugError, DeniedError, VaultError
+from ciplug.errors import CiplugError, DeniedError
 from ciplug.frozen import frozen
 from ciplug.net.failures import Failure
 from ciplug.net.retry import Transient
 from ciplug.vault.client import Call
-from ciplug.vault.errors import Purpose
+from ciplug.vault.errors import BadRequestError, NotThereError, Purpose
 from ciplug.vault.reading import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from ciplug.values import Secret
+    from ciplug.vault.addresses import Address
     from ciplug.vault.answer import Answer
     from ciplug.vault.client import VaultClient
 
@@ -44,8 +45,20 @@ class Health:
 
 
 def health(client: VaultClient, *, wall_clock: Callable[[], float] = time.time) -> tuple[Health, ...]:
-    """``GET /v1/sys/health`` of every address, in their order, each asked once."""
-    return tuple(_health_of(client, index, wall_clock) for index in range(len(client.addresses)))
+    """``GET /v1/sys/health`` of every address, in their order, each asked once.
+
+    One of several that hangs leaves time for the others and for other requests of `client`.
+    """
+    waiting = len(client.addresses)
+    if waiting == 1:
+        return (_health_of(client, client.addresses[0], None, wall_clock),)
+    found = []
+    for address in client.addresses:
+        # One share is for what comes after, so that the last address leaves time as well. Rounded for messages.
+        share = round(client.deadline.remaining() / (waiting + 1), 1)
+        found.append(_health_of(client, address, share, wall_clock))
+        waiting -= 1
+    return tuple(found)
 
 
 def capabilities(client: VaultClient, token: Secret, paths: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
@@ -79,8 +92,8 @@ def has_auth_mount(client: VaultClient, mount: str) -> bool | None:
         client.request(call)
     except DeniedError:
         return False
-    except VaultError as err:
-        return True if "answered 400" in str(err) else None
+    except BadRequestError:
+        return True
     except CiplugError:
         return None
     return True
@@ -112,8 +125,7 @@ def look_up(client: VaultClient, token: Secret) -> Mapping[str, Any]:
 def _read(client: VaultClient, token: Secret, path: str) -> Mapping[str, Any] | None:
     try:
         return _data(client, token, path)
-    except CiplugError:
-        # Whatever the reason: this only adds to what is known without it.
+    except (DeniedError, NotThereError):
         return None
 
 
@@ -127,13 +139,12 @@ def _failure(error: BaseException) -> Failure | None:
     return error.__cause__ if isinstance(error.__cause__, Failure) else None
 
 
-def _health_of(client: VaultClient, index: int, wall_clock: Callable[[], float]) -> Health:
-    address = client.addresses[index]
+def _health_of(client: VaultClient, address: Address, seconds: float | None, wall_clock: Callable[[], float]) -> Health:
     purpose = Purpose(step="inspect", doing="asking for its health", subject="sys/health")
     # NOTE: without the namespace. Vault serves sys/health in the root namespace only.
     call = Call(method="GET", path=_HEALTH, purpose=purpose, root=True)
     try:
-        answer = client.ask(address, call, client.deadline)
+        answer = client.ask(address, call, client.deadline, seconds)
     except Transient as again:
         return Health(address=str(address), problem=again.error, failure=_failure(again))
     except CiplugError as err:

@@ -249,11 +249,11 @@ def test_doctor_names_the_cause_first(
             monkeypatch.setenv(name, str(value))
     assert run_command_line(["doctor", "--job", str(case.get("job", "test")), "--format", "json"]) == 20
     out, err = capfd.readouterr()
-    failed = [finding for finding in json.loads(out) if finding["state"] == "failed"]
+    failed = [finding for finding in json.loads(out)["checks"] if finding["state"] == "failed"]
     assert failed[0]["check"] == check
     assert says in failed[0]["text"]
     assert failed[0]["remedy"]
-    assert err.splitlines()[-1].startswith("ciplug: error: findings: 1 of ")
+    assert err.splitlines()[-1].startswith(f"ciplug: error: findings: 1 problem found, first: {check}. Next: ")
     assert alive(lab) == 1
 
 

@@ -16,6 +16,7 @@ from ciplug.standins.claims import github_claims
 from ciplug.standins.issuer import Behaviour, Issuer
 from ciplug.standins.openbao import OpenBao
 from ciplug.vault.admin import Admin
+from tests.e2e.policy_setting import new_setting
 from tests.e2e.postgres import Postgres
 from tests.e2e.project import lease_logins, new_project
 from tests.e2e.published import published
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from tests.e2e.policy_setting import Setting
     from tests.e2e.project import Project
     from tests.e2e.runner_step import Step
     from tests.e2e.sync_world import World
@@ -90,6 +92,24 @@ def bao(trust: Trust) -> Iterator[OpenBao]:
 def admin(bao: OpenBao) -> Iterator[Admin]:
     with Admin(bao.address, bao.root_token) as admin:
         yield admin
+
+
+@pytest.fixture(scope="session")
+def policy_bao() -> Iterator[OpenBao]:
+    """A server for `ciplug policy`, which looks at every role of every JWT mount: the other one has too many."""
+    with OpenBao(os.environ) as bao:
+        yield bao
+
+
+@pytest.fixture(scope="session")
+def policy_admin(policy_bao: OpenBao) -> Iterator[Admin]:
+    with Admin(policy_bao.address, policy_bao.root_token) as admin:
+        yield admin
+
+
+@pytest.fixture
+def setting(tmp_path: Path, policy_bao: OpenBao, policy_admin: Admin, issuer: Issuer, ciplug: RunsCiplug) -> Setting:
+    return new_setting(tmp_path, policy_bao, policy_admin, issuer, ciplug)
 
 
 @pytest.fixture(scope="session")

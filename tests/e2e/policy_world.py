@@ -15,7 +15,7 @@ import httpx
 from ciplug.manifest import parse
 from ciplug.policy.applying import carry_out
 from ciplug.policy.beside import look_beside
-from ciplug.policy.compare import Finding, compare
+from ciplug.policy.compare import LiveDifference, compare
 from ciplug.policy.deriving import derive
 from ciplug.policy.live import read_live
 from ciplug.policy.plan import plan
@@ -63,7 +63,7 @@ class World:
     def apply(self) -> list[Change]:
         return list(carry_out(self.admin, plan(self.implied, self.live())))
 
-    def findings(self) -> list[Finding]:
+    def findings(self) -> list[LiveDifference]:
         """Of policies and roles: the mounts do not trust the hosts' own keys, so that there can be tokens at all."""
         return [finding for finding in compare(self.implied, self.live()) if finding.what != "mount"]
 

@@ -131,7 +131,7 @@ class Project:
         self.apply()
 
     def apply(self) -> None:
-        """Bring the vault to what the manifest implies, where ``ciplug policy --apply`` would; else leave it alone.
+        """Bring the vault to what the manifest implies; where that is an error, as in many a test, leave it alone.
 
         What a test has written by hand is not ciplug's, so it stays as well.
         """
@@ -185,8 +185,9 @@ def new_project(directory: Path, bao: OpenBao, admin: Admin, issuer: Issuer) -> 
 
 
 def bring(admin: Admin, manifest: Manifest) -> None:
-    """The vault's policies and roles as `manifest` implies them: what ``ciplug policy --apply --yes`` does.
+    """The vault's policies and roles as `manifest` implies them: what ``ciplug policy --apply --yes`` writes.
 
+    Without its look at the roles of others, of which the session's vault has those of a thousand tests.
     ``ManifestError`` where it implies nothing safe, ``MissingError`` where the vault has no such auth mount.
     """
     implied = derive(manifest)

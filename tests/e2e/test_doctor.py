@@ -12,6 +12,7 @@ import pytest
 from ciplug.standins.claims import github_claims, gitlab_claims
 from ciplug.standins.openbao import find_bao
 from ciplug.vault.admin_auth import JwtRole
+from tests.e2e.diagnoses import checks
 from tests.e2e.outside import assert_refused, command_line, nothing_left, token_env
 from tests.e2e.project import AUDIENCE
 from tests.leaks import assert_no_leak
@@ -41,7 +42,7 @@ def test_a_missing_right_has_the_line_for_the_policy(
     with nothing_left(project):
         done = ciplug("doctor", "--job", "test", "--format", "json", env=job_env())
     assert done.returncode == 20
-    (failed,) = [finding for finding in json.loads(done.stdout) if finding["state"] == "failed"]
+    (failed,) = checks(done, "failed")
     assert failed["check"] == "rights"
     assert f'path "{project.kv_mount}/data/common/deep/other" {{ capabilities = ["read"] }}' in failed["remedy"]
 
@@ -106,7 +107,7 @@ def test_a_host_that_shows_everything_is_a_finding_among_the_others(
 ) -> None:
     env = {"GITLAB_CI": "true", "CI_DEBUG_TRACE": "true", "CIPLUG_ALLOW_DEBUG_TRACE": accepted}
     done = ciplug("doctor", "--job", "test", "--format", "json", env=env)
-    findings = json.loads(done.stdout)
+    findings = checks(done)
     (found,) = [finding for finding in findings if finding["check"] == "exposure"]
     assert found["state"] == state
     assert "CI_DEBUG_TRACE" in found["text"]
@@ -132,7 +133,7 @@ def test_a_vault_login_of_ones_own_reads_the_role_beside_the_token(
     assert "✓ claim aud: " in told
     assert "✓ claim iss: " in told
     assert '✓ claim project_path: "acme/shop", as role shop-test wants it' in told
-    assert '✗ claim ref_protected: claim ref_protected is "true", role shop-test wants true: the types differ' in told
+    assert '✗ claim ref_protected: "true", role shop-test wants true: the types differ' in told
     assert told.count("✗") == 1
     assert "• login: not tried" in told
     assert project.logins_since(mark) == 0
@@ -153,6 +154,23 @@ def test_a_role_that_may_not_be_read_is_known_by_what_the_vault_says(
 def test_a_remedy_of_several_lines_can_be_pasted(project: Project, ciplug: RunsCiplug) -> None:
     done = ciplug("doctor", "--job", "test", env={"CI": "true", "GITHUB_ACTIONS": "true"})
     assert "\n      permissions:\n        id-token: write\n        contents: read\n" in done.stdout.decode()
+
+
+def test_the_last_line_has_of_a_remedy_what_can_stand_in_one(project: Project, ciplug: RunsCiplug) -> None:
+    done = ciplug("doctor", "--job", "test", env={"CI": "true", "GITHUB_ACTIONS": "true"})
+    annotation, last = done.stderr.decode().splitlines()[-2:]
+    hint = 'add "permissions: id-token: write" to the job (and "contents: read", which it then no longer has)'
+    assert last == f"ciplug: error: findings: 1 problem found, first: identity. Next: {hint}"
+    assert annotation.endswith(f". Next: {hint}")
+
+
+def test_for_programs_there_is_one_document(project: Project, ciplug: RunsCiplug, job_env: MakesJobEnv) -> None:
+    done = ciplug("doctor", "--job", "test", "--format", "json", env=job_env())
+    document = json.loads(done.stdout)
+    found = document.pop("checks")
+    assert document == {"format": 1, "host": "github", "job": "test", "environment": "dev"}
+    assert [sorted(check) for check in found] == [["check", "remedy", "state", "text"]] * len(found)
+    assert {check["state"] for check in found} == {"ok"}
 
 
 def test_a_claim_is_no_command_for_the_host(project: Project, ciplug: RunsCiplug, issuer: Issuer) -> None:
@@ -250,39 +268,8 @@ def test_the_command_for_a_missing_record_mends_it(project: Project, ciplug: Run
     """As it is printed, with the value on stdin."""
     project.replace('ref = "db#url"', 'ref = "database#url"')
     env = token_env(issuer, github_claims())
-    told = json.loads(ciplug("doctor", "--format", "json", env=env).stdout)[-1]["remedy"]
+    told = checks(ciplug("doctor", "--format", "json", env=env))[-1]["remedy"]
     pasted = told.partition("stdin: ")[2].partition(";")[0].replace("bao", str(find_bao(os.environ)), 1)
     admin = {"BAO_ADDR": project.bao.address, "BAO_TOKEN": project.bao.root_token.reveal().decode()}
     subprocess.run(pasted, shell=True, check=True, input=b"a new value", env=os.environ | admin, capture_output=True)
     assert json.loads(ciplug(*FETCH, env=env).stdout)["DATABASE_URL"] == "a new value"
-
-
-@pytest.mark.parametrize(
-    "fields",
-    [{"bound_audiences": ("https://elsewhere",)}, {"token_type": "batch"}],
-    ids=["audience", "token type"],
-)
-def test_the_command_for_a_role_mends_it(
-    project: Project, ciplug: RunsCiplug, issuer: Issuer, fields: dict[str, object]
-) -> None:
-    sound: dict[str, object] = {
-        "bound_audiences": (AUDIENCE,),
-        "bound_claims": {"repository": "acme/shop"},
-        "policies": ("shop-test", "shop-more"),
-    }
-    project.admin.jwt.write_role(JwtRole(name="shop-test", **(sound | fields)), project.auth_mount)  # type: ignore[arg-type]  # any field
-    project.admin.write_policy("shop-more", 'path "pki/cert" { capabilities = ["read"] }')
-    env = token_env(issuer, github_claims())
-    if "token_type" in fields:
-        project.append('\n[secrets.CERT]\nref = "pki:cert#x"\n')
-        project.replace('secrets = ["DATABASE_URL", "NPM_TOKEN"]\n', 'secrets = ["DATABASE_URL", "CERT"]\n')
-    told = json.loads(ciplug("doctor", "--format", "json", env=env).stdout)
-    [remedy] = [finding["remedy"] for finding in told if finding["state"] == "failed"]
-    admin = {"BAO_ADDR": project.bao.address, "BAO_TOKEN": project.bao.root_token.reveal().decode()}
-    pasted = remedy.replace("bao", str(find_bao(os.environ)), 1)
-    subprocess.run(pasted, shell=True, check=True, env=os.environ | admin, capture_output=True)
-    after = ciplug("doctor", "--format", "json", env=env)
-    states = {finding["check"]: finding["state"] for finding in json.loads(after.stdout)}
-    assert states["login"] == "ok"
-    assert "lease" not in states
-    assert (after.returncode == 0) is ("token_type" not in fields)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 MARKS: Final = (
     "# mine",
-    "# Written by `ciplug policy` for jobs.test of acme/other",
+    "# Written by `ciplug policy` for jobs.test of acme/other (github:acme/other)",
     "# Written by `ciplug policy` for jobs.test of acme/shop (github:740)",
 )
 """How policies of others begin; one of them is of another repository with the project's name."""
@@ -55,7 +55,7 @@ def made_by_others(world: World, data: st.DataObject) -> tuple[list[str], list[t
     own_policies = [policy.name for policy in world.implied.policies]
     own_roles = [(role.mount, role.jwt.name) for role in world.implied.roles]
     policies = [*data.draw(st.lists(st.sampled_from(own_policies), unique=True)), "shop", f"{own_policies[0]}-2"]
-    roles = [*data.draw(st.lists(st.sampled_from(own_roles), unique=True)), (own_roles[0][0], "shop-strangers")]
+    roles = [*data.draw(st.lists(st.sampled_from(own_roles), unique=True)), (own_roles[0][0], "shop-others")]
     for name in policies:
         world.admin.write_policy(
             name, f'{data.draw(st.sampled_from(MARKS))}\npath "kv/*" {{ capabilities = ["read"] }}\n\n'
@@ -84,7 +84,7 @@ def wildcard(world: World, data: st.DataObject) -> tuple[str, str, str]:
     assert stored is not None
     rule = 'path "kv/*" { capabilities = ["read"] }'
     world.admin.write_policy(name, f"{stored.text}{rule}\n")
-    return "policy", name, f"{rule} is not implied (* and + stand for paths of others)"
+    return "policy", name, f"{rule} is not implied (a wildcard: it matches other records too)"
 
 
 def second_policy(world: World, data: st.DataObject) -> tuple[str, str, str]:

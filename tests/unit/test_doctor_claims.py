@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
 import pytest
 
 from ciplug.doctor.case import Door
-from ciplug.doctor.claims import Want, change_role, claim_remedy, compared, of_only_if, of_project, of_role, remedy
+from ciplug.doctor.claims import audience_remedy, change_role, claim_remedy, compared, remedy, required
+from ciplug.doctor.finding import readable
 from ciplug.doctor.token import odd_times
+from ciplug.doctor.wants import Want, of_only_if, of_project, of_role
 from ciplug.manifest import JobGrant
 from ciplug.manifest.model import Environment, Job, Manifest, Project, Vault
 from ciplug.standins.claims import github_claims, gitlab_claims, jenkins_claims
@@ -140,12 +143,46 @@ def test_an_odd_role_wants_an_audience_at_least(role: dict[str, object]) -> None
 def test_only_what_binds_is_a_failure() -> None:
     wants = [Want(claim="ref", values=("main",), by="role r"), Want(claim="x", values=("y",), by="role r")]
     claims = {"ref": "main", "x": "z"}
-    assert [found.state for found in compared(wants, claims, door(), binding=True)] == ["ok", "failed"]
-    soft = list(compared(wants, claims, door()))
+    assert [found.state for found in required(wants, claims, door())] == ["ok", "failed"]
+    soft = list(compared(wants, claims))
     assert [(found.check, found.state, found.remedy) for found in soft] == [
         ("claim ref", "ok", ""),
         ("claim x", "note", ""),
     ]
+
+
+@pytest.mark.parametrize(
+    ("claims", "says"),
+    [
+        ({"x": "z"}, '"z", role r wants "y"'),
+        ({}, 'missing, role r wants "y"'),
+        ({"x": "y"}, '"y", as role r wants it'),
+    ],
+)
+def test_a_claim_is_named_once(claims: dict[str, str], says: str) -> None:
+    [found] = compared([Want(claim="x", values=("y",), by="role r")], claims)
+    assert (found.check, found.text) == ("claim x", says)
+
+
+def test_of_a_hundred_claims_the_first_are_told_and_the_rest_is_counted() -> None:
+    role = {"bound_audiences": [AUDIENCE], "bound_claims": {f"c{n}": f"v{n}" for n in range(100)}}
+    claims = {"aud": AUDIENCE} | {f"c{n}": f"v{n}" for n in range(50)}
+    found = list(readable("claims", required(of_role("r", role, None), claims, door())))
+    told = [item for item in found if item.state == "ok"]
+    wrong = [item for item in found if item.state == "failed"]
+    assert [len(told), len(wrong)] == [21, 21]
+    assert [told[-1].text, wrong[-1].text] == ["and 31 more", "and 30 more"]
+
+
+def test_as_many_claims_as_are_told_leave_none_to_count() -> None:
+    wants = [Want(claim="x", values=("y",), by="role r")] * 20
+    assert [item.text for item in readable("claims", compared(wants, {"x": "y"}))] == ['"y", as role r wants it'] * 20
+
+
+def test_of_a_hundred_values_the_first_are_told_and_the_rest_is_counted() -> None:
+    [found] = compared([Want(claim="x", values=tuple(f"v{n}" for n in range(100)), by="role r")], {"x": "z"})
+    assert found.text.endswith('"v9" or 90 more')
+    assert found.text.count(" or ") == 10
 
 
 @pytest.mark.parametrize(
@@ -188,13 +225,31 @@ def test_only_if_says_which_environment_a_job_of_github_must_name() -> None:
 
 
 def test_a_command_is_quoted_for_the_shell() -> None:
-    assert change_role(door(), "x=$HOME; y").endswith(" 'x=$HOME; y'")
+    assert change_role(door(None), "x=$HOME; y").endswith(" 'x=$HOME; y'")
 
 
 def test_a_line_end_does_not_get_into_a_command() -> None:
-    told = change_role(door(), "x=\n::stop-commands::y\x1b[2J")
+    told = change_role(door(None), "x=\n::stop-commands::y\x1b[2J")
     assert told.isprintable()
     assert r"\n::stop-commands::y\u001b[2J" in told
+
+
+def test_a_role_that_the_manifest_implies_is_made_from_it() -> None:
+    assert audience_remedy(door()) == "run `ciplug policy --apply`, which makes role shop-deploy from the manifest"
+
+
+@pytest.mark.parametrize("project", [None, Project(name="shop")])
+def test_a_role_that_no_manifest_implies_is_changed_by_hand(project: Project | None) -> None:
+    told = audience_remedy(door(project))
+    assert told.startswith("add bound_claims_type=glob if the role has it, as this sets it back: ")
+    assert told.endswith(f"bao write auth/jwt/role/shop-deploy role_type=jwt bound_audiences={AUDIENCE}")
+    assert "user_claim" not in told
+
+
+def test_a_role_that_could_be_read_keeps_how_it_compares() -> None:
+    told = audience_remedy(replace(door(None), matching="glob"))
+    fields = f"role_type=jwt bound_claims_type=glob bound_audiences={AUDIENCE}"
+    assert told == f"bao write auth/jwt/role/shop-deploy {fields}"
 
 
 def test_an_environment_of_several_lines_stays_on_one() -> None:
@@ -216,25 +271,25 @@ def test_the_event_that_was_refused_is_never_to_be_bound(by: str, event: object)
 
 
 @pytest.mark.parametrize(
-    ("pointer", "fits"),
+    ("pointer", "says"),
     [
-        ("/ctx/team", True),
-        ("/ctx/list/1", True),
-        ("/a~1b/c~0d", True),
-        ("/ctx", False),
-        ("/ctx/other", False),
-        ("/ctx/team/x", False),
-        ("/ctx/list/2", False),
-        ("/ctx/list/-1", False),
-        ("ctx/team", False),
+        ("/ctx/team", '"core", as role r wants it'),
+        ("/ctx/list/1", '"core", as role r wants it'),
+        ("/a~1b/c~0d", '"core", as role r wants it'),
+        ("/ctx", '{"team": "core", "list": ["x", "core"]}, role r wants "core"'),
+        ("/ctx/other", 'missing, role r wants "core"'),
+        ("/ctx/team/x", 'missing, role r wants "core"'),
+        ("/ctx/list/0", '"x", role r wants "core"'),
+        ("/ctx/list/2", 'missing, role r wants "core"'),
+        ("/ctx/list/-1", 'missing, role r wants "core"'),
+        ("ctx/team", 'missing, role r wants "core"'),
     ],
 )
-def test_a_role_may_bind_what_is_deep_in_the_payload(pointer: str, fits: bool) -> None:
+def test_a_role_may_bind_what_is_deep_in_the_payload(pointer: str, says: str) -> None:
     claims = {"aud": AUDIENCE, "ctx": {"team": "core", "list": ["x", "core"]}, "a/b": {"c~d": "core"}}
     role = {"bound_audiences": [AUDIENCE], "bound_claims": {pointer: "core"}}
-    found = list(compared(of_role("r", role, None), claims, door(), binding=True))[-1]
-    assert found.state == ("ok" if fits else "failed")
-    assert ('"core"' in found.text) is True
+    found = list(required(of_role("r", role, None), claims, door()))[-1]
+    assert (found.state, found.text) == ("ok" if "as role r wants it" in says else "failed", says)
 
 
 def test_a_boolean_deep_in_the_payload_has_its_type_named() -> None:
@@ -247,6 +302,7 @@ def test_a_boolean_deep_in_the_payload_has_its_type_named() -> None:
 def test_a_time_that_no_clock_shows_is_why_a_job_fails(name: str, value: object) -> None:
     [found] = odd_times(github_claims() | {name: value})
     assert (found.check, found.state) == (f"claim {name}", "failed")
+    assert found.text.endswith(", which is no time")
     assert len(found.text) < 200
 
 

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ciplug.errors import CiplugError
+from ciplug.errors import CiplugError, SealedError, UnreachableError, VaultError
 from ciplug.net.failures import TlsRefused
 from ciplug.net.transport import Transport
 from ciplug.values import Secret
 from ciplug.vault.client import VaultClient
 from ciplug.vault.inspect import has_auth_mount, health, look_up, read_auth_config, read_mount, read_role
-from tests.fakes.scripted_server import Certificates, ScriptedServer, answer, html
+from tests.fakes.scripted_server import Certificates, ScriptedServer, answer, hang_up, html
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,6 +34,8 @@ def client() -> Iterator[Callable[[ScriptedServer], VaultClient]]:
         (answer(400, {"errors": ["missing role"]}), True),
         (answer(403, {"errors": ["permission denied"]}), False),
         (answer(200, {"auth": None}), True),
+        (html(400), None),
+        (hang_up, None),
         (answer(404, {"errors": ["no handler for route"]}), None),
         (answer(503, {"errors": ["Vault is sealed"]}), None),
     ],
@@ -64,14 +66,33 @@ def test_what_may_be_read_is_read_with_the_token(client: Any, route: str) -> Non
     "script",
     [
         answer(403, {"errors": ["1 error occurred:\n\t* permission denied\n\n"]}),
+        answer(403, {"errors": ["permission denied"]}),
         answer(404, {"errors": []}),
-        answer(503, {"errors": ["Vault is sealed"]}),
-        html(200),
+        answer(404, {"errors": ['no handler for route "auth/jwt/role/shop-test"']}),
+        answer(405, {"errors": ["1 error occurred:\n\t* unsupported operation\n\n"]}),
     ],
 )
 def test_what_may_not_be_read_is_unknown(client: Any, route: str, script: Any) -> None:
     with ScriptedServer({route: script}) as server:
         assert ROUTES[route](client(server)) is None
+
+
+@pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.parametrize(
+    ("script", "kind"),
+    [
+        (answer(503, {"errors": ["Vault is sealed"]}), SealedError),
+        (answer(404, {"errors": ["namespace not found"]}), VaultError),
+        (html(200), VaultError),
+        (html(404), VaultError),
+        (hang_up, UnreachableError),
+    ],
+)
+def test_a_vault_that_cannot_be_asked_is_no_refusal(
+    client: Any, route: str, script: Any, kind: type[CiplugError]
+) -> None:
+    with ScriptedServer({route: script}) as server, pytest.raises(kind):
+        ROUTES[route](client(server))
 
 
 def test_data_that_is_none_is_empty(client: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import MappingProxyType
 
 import pytest
@@ -16,8 +17,10 @@ from ciplug.net.transport import Transport
 from ciplug.standins.claims import github_claims
 from ciplug.values import Grant, IdToken, Record, Secret, VaultToken
 from ciplug.vault.client import VaultClient
+from ciplug.vault.errors import UnexplainedRejectionError
 from tests.fakes.scripted_server import ScriptedServer, answer
 
+PROJECT = Project(name="shop", github="acme/shop")
 WHO = 'the login as role "shop-test" at auth/jwt'
 CLAIMS = github_claims() | {"iss": "https://issuer.dev", "aud": "https://vault.acme.dev"}
 
@@ -33,12 +36,13 @@ def door(
     environments: tuple[str, ...] = ("dev",),
     issuer: str = "https://issuer.dev",
     namespace: str = "",
+    project: Project | None = PROJECT,
 ) -> Door:
     places = {name: Environment(name=name, path=f"app/{name}", only_if=MappingProxyType({})) for name in environments}
     manifest = Manifest(
         version=1,
         vault=Vault(audience="https://vault.acme.dev", issuer=issuer),
-        project=Project(name="shop", github="acme/shop"),
+        project=project,
         environments=places,
         secrets={},
         jobs={"test": Job(name="test", environments=environments, role="shop-test", secrets=())},
@@ -58,11 +62,11 @@ VALIDATING = "error validating token: invalid"
 REASONS = {
     f"{VALIDATING} audience (aud) claim: audience claim does not match any expected audience": (
         "claim aud",
-        "bound_audiences=https://vault.acme.dev",
+        "ciplug policy --apply",
     ),
     "error validating token: audience claim found in JWT but no audiences bound to the role": (
         "claim aud",
-        "bound_audiences=https://vault.acme.dev",
+        "ciplug policy --apply",
     ),
     f"{VALIDATING} expiration time (exp) claim: token is expired": ("expiry", "fresh token"),
     f"{VALIDATING} not before (nbf) claim: token not yet valid": ("clock", "timedatectl"),
@@ -84,10 +88,15 @@ REASONS = {
 }
 
 
+def refusal(reason: str, *, who: str = WHO, hint: str = "") -> LoginRejectedError:
+    """The error for a login that a vault rejected with `reason`."""
+    return LoginRejectedError(f"the vault rejected {who}: {reason}", hint=hint, reason=reason)
+
+
 @pytest.mark.parametrize("reason", REASONS)
 def test_a_reason_has_its_check_and_its_remedy(reason: str) -> None:
     check, words = REASONS[reason]
-    found = rejected(LoginRejectedError(f"the vault rejected {WHO}: {reason}"), door(), CLAIMS)
+    found = rejected(refusal(reason), door(), CLAIMS)
     assert (found.check, found.state) == (check, "failed")
     assert reason in found.text
     assert words in found.remedy
@@ -98,7 +107,7 @@ TRUSTING = ["invalid issuer (iss) claim", "could not load configuration", "faile
 
 @pytest.mark.parametrize("reason", TRUSTING)
 def test_a_command_that_trusts_an_issuer_says_what_it_replaces(reason: str) -> None:
-    told = rejected(LoginRejectedError(f"the vault rejected {WHO}: {reason}"), door(), CLAIMS).remedy
+    told = rejected(refusal(reason), door(), CLAIMS).remedy
     assert "replaces the configuration of this mount for everybody: bao write auth/jwt/config" in told
     assert told.endswith("oidc_discovery_url=https://issuer.dev bound_issuer=https://issuer.dev")
 
@@ -109,16 +118,14 @@ def test_a_command_that_trusts_an_issuer_says_what_it_replaces(reason: str) -> N
 )
 @pytest.mark.parametrize("kind", ["github", "jenkins", "terminal"])
 def test_an_issuer_that_only_the_token_names_is_never_to_be_trusted(reason: str, claimed: object, kind: str) -> None:
-    error = LoginRejectedError(f"the vault rejected {WHO}: {reason}")
-    told = rejected(error, door(kind=kind), CLAIMS | {"iss": claimed}).remedy
+    told = rejected(refusal(reason), door(kind=kind), CLAIMS | {"iss": claimed}).remedy
     assert told.startswith('this token is not from your CI host\'s issuer, "https://issuer.dev"')
     assert not [word for word in ("bao", "evil", "::", "trusts other keys") if word in told]
 
 
 @pytest.mark.parametrize("reason", TRUSTING)
 def test_a_host_whose_issuer_nobody_names_has_no_command(reason: str) -> None:
-    error = LoginRejectedError(f"the vault rejected {WHO}: {reason}")
-    told = rejected(error, door(kind="jenkins", issuer=""), CLAIMS).remedy
+    told = rejected(refusal(reason), door(kind="jenkins", issuer=""), CLAIMS).remedy
     assert "vault.issuer" in told
     assert "bao" not in told
 
@@ -127,8 +134,7 @@ def test_a_host_whose_issuer_nobody_names_has_no_command(reason: str) -> None:
     "reason", ["audience", *TRUSTING, "role could not be found"], ids=["audience", *TRUSTING, "no role"]
 )
 def test_a_command_is_for_the_namespace(reason: str) -> None:
-    error = LoginRejectedError(f"the vault rejected {WHO}: {reason}")
-    told = rejected(error, door(namespace="acme/team a"), CLAIMS).remedy
+    told = rejected(refusal(reason), door(namespace="acme/team a", project=None), CLAIMS).remedy
     assert "'-namespace=acme/team a' auth/jwt" in told
 
 
@@ -139,33 +145,38 @@ def test_a_mount_is_looked_for_in_the_namespace() -> None:
 
 
 def test_a_refusal_without_a_reason_is_not_told_as_a_missing_mount() -> None:
-    error = LoginRejectedError(f"the vault refused {WHO} without a reason: there is no such auth mount, or", hint="h")
+    who = WHO.replace("shop-test", 'signature-(exp) claim "x"')
+    error = UnexplainedRejectionError(f"the vault refused {who} without a reason", hint="h")
     found = rejected(error, door(), CLAIMS)
-    assert (found.check, found.remedy) == ("auth mount", "h")
+    assert (found.check, found.text, found.remedy) == ("auth mount", str(error), "h")
+
+
+def test_a_reason_in_our_own_words_is_no_refusal_without_one() -> None:
+    assert rejected(refusal("there is no such auth mount", hint="h"), door(), CLAIMS).check == "login"
 
 
 @pytest.mark.parametrize("iat", [10**400, -(10**400), float("inf"), float("nan"), 2**53, True, "1"])
 def test_a_time_that_no_clock_shows_is_not_reckoned_with(iat: object) -> None:
     claims = {name: value for name, value in CLAIMS.items() if name != "nbf"} | {"iat": iat}
-    found = rejected(LoginRejectedError(f"{VALIDATING} not before (nbf) claim"), door(), claims)
+    found = rejected(refusal(f"{VALIDATING} not before (nbf) claim"), door(), claims)
     assert found.check == "clock"
     assert "the token has iat" not in found.text
 
 
 def test_a_claim_deep_in_the_payload_is_named_by_its_pointer() -> None:
-    error = LoginRejectedError('error validating claims: claim "/ctx/team" does not match any')
+    error = refusal('error validating claims: claim "/ctx/team" does not match any')
     found = rejected(error, door(), CLAIMS | {"ctx": {"team": "core"}})
     assert found.check == "claim /ctx/team"
     assert '{ "/ctx/team": "core" }' in found.remedy
 
 
 def test_a_reason_that_is_new_keeps_the_errors_own_hint() -> None:
-    found = rejected(LoginRejectedError("the vault rejected it: something new", hint="look there"), door(), CLAIMS)
+    found = rejected(refusal("something new", hint="look there"), door(), CLAIMS)
     assert (found.check, found.remedy) == ("login", "look there")
 
 
 def test_what_the_manifest_wants_stands_beside_the_vaults_reason() -> None:
-    error = LoginRejectedError('error validating claims: claim "repository" does not match')
+    error = refusal('error validating claims: claim "repository" does not match')
     found = rejected(error, door(), CLAIMS | {"repository": "evil/shop"})
     assert found.text.endswith('; project.github wants "acme/shop"')
 
@@ -175,9 +186,9 @@ def test_what_the_manifest_wants_stands_beside_the_vaults_reason() -> None:
     [("audience", {}), ("signature-(exp)", {}), ("x", {"repository": '(exp) signature claim "x"'})],
 )
 def test_only_the_vaults_own_words_say_what_failed(role: str, claims: dict[str, object]) -> None:
-    text = f'the vault rejected the login as role "{role}" at auth/jwt: invalid issuer (iss) claim'
-    told = "".join(f"; the token has {name} {value}" for name, value in claims.items())
-    assert rejected(LoginRejectedError(f"{text}{told}"), door(), CLAIMS | claims).check == "claim iss"
+    error = refusal("invalid issuer (iss) claim", who=f'the login as role "{role}" at auth/jwt')
+    error.reword(str(error) + "".join(f"; the token has {name} {value}" for name, value in claims.items()))
+    assert rejected(error, door(), CLAIMS | claims).check == "claim iss"
 
 
 @pytest.mark.parametrize(
@@ -185,8 +196,7 @@ def test_only_the_vaults_own_words_say_what_failed(role: str, claims: dict[str, 
     [(None, ""), (0.4, "agree"), (90.0, "90 s ahead of this machine's"), (-90.0, "90 s behind this machine's")],
 )
 def test_a_wrong_time_has_the_vaults_clock_beside_it(skew: float | None, says: str) -> None:
-    error = LoginRejectedError(f"{VALIDATING} expiration time (exp) claim: token is expired")
-    found = rejected(error, door(), CLAIMS, skew)
+    found = rejected(refusal(f"{VALIDATING} expiration time (exp) claim: token is expired"), door(), CLAIMS, skew)
     assert found.text.endswith("token is expired") if not says else says in found.text
 
 
@@ -194,7 +204,7 @@ def test_a_wrong_time_has_the_vaults_clock_beside_it(skew: float | None, says: s
     ("kind", "says"), [("gitlab", "start the job again"), ("jenkins", "credential"), ("ci", "each job")]
 )
 def test_a_fresh_token_is_had_in_the_hosts_own_way(kind: str, says: str) -> None:
-    error = LoginRejectedError(f"{VALIDATING} expiration time (exp) claim: token is expired")
+    error = refusal(f"{VALIDATING} expiration time (exp) claim: token is expired")
     assert says in rejected(error, door(kind=kind), CLAIMS).remedy
 
 
@@ -203,7 +213,7 @@ def id_token(**claims: object) -> IdToken:
 
 
 def test_an_explained_rejection_has_the_remedy_and_where_there_is_more() -> None:
-    error = LoginRejectedError(f'the vault rejected {WHO}: claim "repository" does not match', hint="a general one")
+    error = refusal('claim "repository" does not match', hint="a general one")
     explain(error, door(), id_token(repository="evil/shop"))
     assert 'project.github wants "acme/shop"' in str(error)
     assert "a fork perhaps" in error.hint
@@ -216,16 +226,28 @@ def test_a_job_with_several_environments_is_asked_about_with_its_own() -> None:
     assert error.hint == "get one; `ciplug doctor --job test --env dev` shows every step"
 
 
-def test_a_hint_that_names_the_doctor_is_left_as_it_is() -> None:
-    error = DeniedError("no", hint="as `ciplug doctor` shows")
+@pytest.mark.parametrize(("hint", "before"), [("do that", "do that; "), ("", "")])
+def test_what_is_not_known_any_closer_keeps_its_words(hint: str, before: str) -> None:
+    error = DeniedError("no", hint=hint)
     explain(error, door(), VaultToken(token=Secret("s.x"), source="VAULT_TOKEN"))
-    assert (str(error), error.hint) == ("no", "as `ciplug doctor` shows")
+    assert (str(error), error.hint) == ("no", f"{before}`ciplug doctor --job test` shows every step")
 
 
-def denied(count: int, identity: IdToken | VaultToken) -> DeniedError:
+def test_the_command_that_shows_more_is_quoted_for_the_shell() -> None:
+    place = door()
+    job = replace(place.manifest.jobs["test"], name="test (3.12)")
+    place = replace(
+        place,
+        grant=replace(place.grant, job=job.name),
+        manifest=replace(place.manifest, jobs={job.name: job}),
+    )
+    assert place.asks == "ciplug doctor --job 'test (3.12)'"
+
+
+def denied(count: int, identity: IdToken | VaultToken, project: Project | None = PROJECT) -> DeniedError:
     """The error of a login that may read none of `count` records, and was refused the last one first."""
     error = DeniedError(f"no right to read secret/app/dev/{count - 1}x: the policies do not allow it", hint="as it was")
-    place, transport = door(*(grant(f"N{n}", f"app/dev/{n}x") for n in range(count))), Transport()
+    place, transport = door(*(grant(f"N{n}", f"app/dev/{n}x") for n in range(count)), project=project), Transport()
     with ScriptedServer({"POST /v1/sys/capabilities-self": answer(200, {"data": {}})}) as server:
         client = VaultClient([server.url], transport=transport, deadline=2)
         explain_denial(error, place, client, Secret("s.x"), identity)
@@ -239,16 +261,37 @@ def test_up_to_five_denied_records_are_all_told() -> None:
     assert [f"secret/app/dev/{n}x" in str(error) for n in range(5)] == [True] * 5
     assert error.hint.count("capabilities") == 5
     assert "more" not in str(error)
+    assert " more" not in error.hint
 
 
 @pytest.mark.parametrize("of_ones_own", [False, True])
 def test_of_many_denied_records_the_first_five_are_told(of_ones_own: bool) -> None:
     error = denied(40, VaultToken(token=Secret("s.x"), source="VAULT_TOKEN") if of_ones_own else id_token())
     assert str(error).count("secret/app/dev/") == 5
-    assert str(error).endswith(" and 35 more; `ciplug doctor --job test` lists them")
-    assert error.hint.count("capabilities") == (5 if of_ones_own else 0)
+    assert str(error).endswith(" and 35 more")
+    assert error.hint.count("capabilities") == 5
+    assert "  and 35 more, which `ciplug policy` prints; " in error.hint
     assert ("run `ciplug policy --apply`" in error.hint) is not of_ones_own
+    assert ("your own vault login" in error.hint) is of_ones_own
     assert error.hint.count("`ciplug doctor --job test`") == 1
+
+
+def test_a_manifest_that_implies_no_role_is_not_told_to_be_applied() -> None:
+    error = denied(7, id_token(), None)
+    assert error.hint.startswith("add to a policy of role shop-test what it lacks:  path ")
+    assert "  and 2 more in the same way; " in error.hint
+    assert "ciplug policy" not in error.hint
+
+
+def test_the_record_that_the_error_names_is_the_one_of_that_whole_name() -> None:
+    error = DeniedError("no right to read secret/app/dev/a: the policies do not allow it")
+    place, transport = door(grant("A", "app/dev/a"), grant("B", "app/dev"), grant("C", "app/dev/b")), Transport()
+    with ScriptedServer({"POST /v1/sys/capabilities-self": answer(200, {"data": {}})}) as server:
+        client = VaultClient([server.url], transport=transport, deadline=2)
+        explain_denial(error, place, client, Secret("s.x"), id_token())
+    transport.close()
+    assert str(error).endswith("allow it; nor secret/app/dev, secret/app/dev/b")
+    assert error.hint.partition("  ")[2].startswith('path "secret/data/app/dev/a" ')
 
 
 MISSING = {
@@ -277,6 +320,14 @@ def test_each_of_several_has_its_own_command() -> None:
     assert "bao kv put -mount=secret a url=-" in error.hint
     assert "bao kv patch -mount=secret b y=-" in error.hint
     assert "of C in" not in error.hint
+
+
+def test_of_many_that_are_missing_the_first_five_are_told() -> None:
+    error = MissingError("; ".join(f"N{n}: secret/{n} does not exist in the vault" for n in range(100)))
+    explain(error, door(*(grant(f"N{n}", str(n)) for n in range(100))), id_token())
+    assert str(error).endswith("N4: secret/4 does not exist in the vault; 95 more")
+    assert error.hint.count("bao kv put") == 5
+    assert "; and 95 more in the same way; `ciplug doctor" in error.hint
 
 
 def test_what_is_missing_is_written_in_the_namespace() -> None:

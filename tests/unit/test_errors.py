@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+from pathlib import Path
+
 import pytest
 
+import ciplug
 from ciplug import errors
 from ciplug.errors import CiplugError, Interrupted
 
@@ -23,6 +27,7 @@ TABLE = {
     errors.UnansweredError: (9, "unanswered"),
     errors.SyncError: (10, "sync"),
     errors.LedgerError: (10, "ledger"),
+    errors.PolicyError: (10, "policy"),
     errors.AuditError: (11, "audit"),
     errors.FindingsError: (20, "findings"),
 }
@@ -65,3 +70,31 @@ def test_a_command_that_cannot_be_started_has_the_shells_status(status: int) -> 
     error = errors.CommandError("nope: command not found", status=status)
     assert (error.status, error.cause, str(error)) == (status, "command", "nope: command not found")
     assert error.hint
+
+
+@pytest.mark.parametrize(
+    ("change", "message", "hint"),
+    [
+        ({"message": "b"}, "b", "do"),
+        ({"hint": "y"}, "a", "y"),
+        ({"message": "b", "hint": ""}, "b", ""),
+        ({}, "a", "do"),
+    ],
+)
+def test_an_error_that_is_reworded_is_the_same_error(change: dict[str, str], message: str, hint: str) -> None:
+    error = errors.MissingError("a", hint="do")
+    error.add_note("seen")
+    error.reword(**change)
+    assert (str(error), error.args, error.hint) == (message, (message,), hint)
+    assert error.__notes__ == ["seen"]
+
+
+def test_nobody_but_an_error_changes_its_words() -> None:
+    assigned = [
+        f"{path}:{node.lineno}"
+        for path in Path(ciplug.__file__).parent.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and node.attr in {"args", "hint"}
+        if not (isinstance(node.value, ast.Name) and node.value.id == "self")
+    ]
+    assert assigned == []

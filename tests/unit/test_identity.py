@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from ciplug.errors import IdentityError
 from ciplug.identity import check_audience, check_only_if, evidence, resolve
-from ciplug.identity.claims import MAX_TOKEN, id_token, show
+from ciplug.identity.claims import MAX_TOKEN, id_token, show, types_differ
+from ciplug.identity.errors import PullRequestTargetError, UnrequestedError
 from ciplug.identity.gitlab import GitLabIdentity
 from ciplug.identity.given import GivenIdentity
 from ciplug.identity.jenkins import JenkinsIdentity
@@ -188,6 +189,38 @@ def test_a_pull_request_target_job_is_outside_every_environment_that_does_not_na
     assert 'environments.dev.only_if with event_name = ["pull_request_target"]' in shown
 
 
+@pytest.mark.parametrize(
+    ("claims", "only_if", "kind"),
+    [
+        (TARGET, {}, PullRequestTargetError),
+        (TARGET, {"event_name": ("push",)}, IdentityError),
+        ({"ref": "pull_request_target"}, {"ref": ("main",)}, IdentityError),
+        (None, {"event_name": ("pull_request_target",)}, IdentityError),
+    ],
+)
+def test_the_event_that_nobody_named_is_told_from_a_claim_that_does_not_fit(
+    claims: Any, only_if: Any, kind: type[IdentityError]
+) -> None:
+    with pytest.raises(IdentityError) as refused:
+        check_only_if(claims, only_if, "dev")
+    assert type(refused.value) is kind
+
+
+@pytest.mark.parametrize(
+    ("has", "wanted", "differ"),
+    [
+        ("true", (True,), True),
+        (["x", "42"], (42,), True),
+        (True, (True,), False),
+        ("x", ("y",), False),
+        (None, ("none", "None"), False),
+        ([], (1,), False),
+    ],
+)
+def test_a_claim_of_another_type_is_told_from_another_value(has: object, wanted: Any, differ: bool) -> None:
+    assert types_differ(has, wanted) is differ
+
+
 def test_an_environment_for_other_events_says_so() -> None:
     shown = refusal(lambda: check_only_if(TARGET, {"event_name": ("push",)}, "dev"))
     assert 'claim event_name is "pull_request_target", only_if wants "push"' in shown
@@ -260,6 +293,15 @@ def test_the_fallback_is_what_generic_libraries_look_for(audience: str, name: st
 def test_a_chosen_variable_comes_before_the_common_fallback() -> None:
     assert names("MY_TOKEN", AUDIENCE) == ("MY_TOKEN", FALLBACK)
     assert names("", AUDIENCE) == ("VAULT_ID_TOKEN", FALLBACK)
+
+
+@pytest.mark.parametrize(("host", "kind"), [(GITLAB, GitLabIdentity), (JENKINS, JenkinsIdentity)])
+def test_a_job_that_asks_for_no_token_is_told_from_one_whose_token_is_odd(host: dict[str, str], kind: Any) -> None:
+    with pytest.raises(UnrequestedError):
+        kind(host, "").identity(AUDIENCE)
+    with pytest.raises(IdentityError) as odd:
+        kind(host | {"VAULT_ID_TOKEN": "id_tokens withCredentials"}, "").identity(AUDIENCE)
+    assert type(odd.value) is IdentityError
 
 
 @pytest.mark.parametrize(("host", "kind"), [(GITLAB, GitLabIdentity), (JENKINS, JenkinsIdentity)])

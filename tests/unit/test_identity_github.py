@@ -16,6 +16,7 @@ import pytest
 
 from ciplug.errors import IdentityError, Interrupted
 from ciplug.identity import github
+from ciplug.identity.errors import UnrequestedError
 from ciplug.identity.github import GitHubIdentity
 from ciplug.net.transport import Transport
 from ciplug.signals import Signals
@@ -102,6 +103,14 @@ def test_a_pull_request_from_a_fork_is_told_so(tmp_path: Path, head: object, nam
     shown = refusal(event(tmp_path, pull_request(head)))
     assert f"from the fork {name}" in shown
     assert "permissions" not in shown
+
+
+def test_a_fork_is_told_from_a_permission_that_was_not_asked_for(tmp_path: Path) -> None:
+    """Only for the latter is there something to paste."""
+    for head, kind in (("mallory/shop", IdentityError), ("acme/shop", UnrequestedError)):
+        with pytest.raises(IdentityError) as refused:
+            ask(event(tmp_path, pull_request({"full_name": head})))
+        assert type(refused.value) is kind
 
 
 @pytest.mark.parametrize(

@@ -252,6 +252,13 @@ def test_one_attempt_does_not_use_up_the_whole_deadline(script):
         get(Transport(attempt_seconds=0.2), server, seconds=30)
 
 
+@pytest.mark.parametrize(("seconds", "shown"), [(0.2345, "0.2"), (0.04, "0.1")])
+def test_how_long_an_attempt_took_is_told_to_a_tenth_of_a_second(seconds, shown):
+    with ScriptedServer({f"GET {PATH}": hang}) as server, pytest.raises(TimedOut) as caught:
+        get(Transport(attempt_seconds=seconds), server, seconds=30)
+    assert str(caught.value) == f"no complete answer within {shown} s"
+
+
 def test_nothing_is_sent_after_the_deadline(transport):
     with ScriptedServer() as server:
         with pytest.raises(TimedOut):

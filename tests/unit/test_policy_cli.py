@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ciplug.cli import run_command_line
-from tests.unit.test_policy_render import POLICY, QUICK_START, ROLE, TERRAFORM
+from tests.fakes.policy_texts import POLICY, QUICK_START, ROLE, TERRAFORM, TEXT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,12 +22,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_without_options_it_prints_what_is_to_be_written(capfd: pytest.CaptureFixture[str]) -> None:
     assert run_command_line(["policy"]) == 0
-    out, err = capfd.readouterr()
-    assert out == (
-        f"# bao policy write shop-test policies/shop-test.hcl\n{POLICY}\n"
-        f"# bao write auth/jwt/role/shop-test @roles/jwt/shop-test.json  # GitHub Actions\n{ROLE}"
-    )
-    assert err == ""
+    assert capfd.readouterr() == (TEXT, "")
 
 
 def test_the_formats_are_for_programs_and_for_terraform(capfd: pytest.CaptureFixture[str]) -> None:
@@ -124,6 +119,8 @@ def test_notes_are_for_people(project: Path, capfd: pytest.CaptureFixture[str]) 
         ["--check", "--apply"],
         ["--yes"],
         ["--role", "admin"],
+        ["--adopt", "shop-test"],
+        ["--check", "--adopt", "shop-test"],
         ["--check", "--output", "out"],
         ["--apply", "--format", "terraform"],
         ["--output", "out", "--format", "json"],
@@ -139,6 +136,14 @@ def test_options_that_contradict_each_other_are_refused(
     assert err.startswith("ciplug: error: usage: ")
     assert ". Next: " in err
     assert not (project / "out").exists()
+
+
+def test_what_nothing_implies_cannot_be_taken_over(capfd: pytest.CaptureFixture[str]) -> None:
+    """It is said before a vault is asked: this one does not exist."""
+    arguments = ["--adopt", "shop-test", "--adopt", "shop-tset", "--adopt", "other"]
+    assert run_command_line(["policy", "--apply", *arguments]) == 2
+    said = "--adopt: nothing in the manifest implies other, shop-tset. Next: name one of shop-test"
+    assert capfd.readouterr() == ("", f"ciplug: error: usage: {said}\n")
 
 
 def test_it_needs_a_manifest(project: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ciplug.policy.compare import compare, policy_differences
 from ciplug.policy.compare_role import differences
 from ciplug.policy.hcl import CAPABILITIES, render
-from ciplug.policy.live import LeftOver, Live
+from ciplug.policy.live import Live, LiveItem
 from ciplug.policy.model import Implied, Policy, Role
 from ciplug.vault.admin import StoredPolicy
 from ciplug.vault.admin_auth import JwtRole, document
@@ -25,6 +25,7 @@ POLICY = Policy(
     name="shop-test",
     owner="jobs.test",
     project="acme/shop",
+    ids=("github:74",),
     rules={"secret/data/app/dev/db": READ, "secret/data/app/dev/.ciplug/web": frozenset({"create", "read", "update"})},
 )
 ROLE = JwtRole(
@@ -40,7 +41,7 @@ IMPLIED = Implied(policies=(POLICY,), roles=(Role(host="github", mount="jwt", po
 LEDGER = 'path "secret/data/app/dev/.ciplug/web" { capabilities = ["create", "read", "update"] }\n'
 RECORD = 'path "secret/data/app/dev/db" { capabilities = ["read"] }\n'
 
-PATTERN = " (* and + stand for paths of others)"
+PATTERN = " (a wildcard: it matches other records too)"
 SUDO = " (sudo opens what is closed to everyone else)"
 
 
@@ -130,7 +131,7 @@ def test_a_policy_may_be_written_in_another_way(text: str) -> None:
     ],
 )
 def test_a_difference_of_a_policy_is_named(text: str | None, expected: list[tuple[str, str]]) -> None:
-    assert list(policy_differences(POLICY, text)) == expected
+    assert [(one.grade, one.text) for one in policy_differences(POLICY, text)] == expected
 
 
 @pytest.mark.parametrize(
@@ -138,12 +139,12 @@ def test_a_difference_of_a_policy_is_named(text: str | None, expected: list[tupl
 )
 def test_a_rule_for_other_paths_does_not_stand_in_for_a_missing_one(pattern: str) -> None:
     text = f'{LEDGER}path "{pattern}" {{ capabilities = ["read"] }}'
-    assert "less" in [grade for grade, _ in policy_differences(POLICY, text)]
+    assert "less" in [one.grade for one in policy_differences(POLICY, text)]
 
 
 def test_a_wildcard_beside_one_that_denies_does_not_stand_in_for_a_missing_rule() -> None:
     text = f'{LEDGER}path "secret/*" {{ capabilities = ["read"] }}\npath "secret/data/*" {{ capabilities = ["deny"] }}'
-    grades = [grade for grade, _ in policy_differences(POLICY, text)]
+    grades = [one.grade for one in policy_differences(POLICY, text)]
     assert sorted(grades) == ["less", "less", "more"]
 
 
@@ -175,9 +176,10 @@ def test_a_wildcard_beside_one_that_denies_does_not_stand_in_for_a_missing_rule(
         (live(not_before_leeway=-1), "less", "not_before_leeway is -1"),
         (live(groups_claim="teams"), "more", 'groups_claim is "teams"'),
         (live(token_policies_template_claims=True), "more", "token_policies_template_claims is true"),
-        (live(bound_subject="repo:x"), "less", 'bound_subject is "repo:x"'),
+        (live(bound_subject="repo:x"), "less", 'bound_subject is "repo:x", not "": a manifest binds the claim sub'),
         (live(token_bound_cidrs=["10.0.0.0/8"]), "less", 'token_bound_cidrs is ["10.0.0.0/8"], not []'),
         (live(token_num_uses=1), "less", "token_num_uses is 1"),
+        (live(token_strictly_bind_ip=True), "less", "token_strictly_bind_ip is true, not false"),
         (live(token_explicit_max_ttl=10), "less", "token_explicit_max_ttl is 10"),
         (live(token_no_default_policy=True), "less", "token_no_default_policy is true"),
         (live(token_type="batch"), "other", 'token_type is "batch", not "service"'),
@@ -189,7 +191,7 @@ def test_a_wildcard_beside_one_that_denies_does_not_stand_in_for_a_missing_rule(
     ],
 )
 def test_a_difference_of_a_role_is_named(role: Mapping[str, Any] | None, grade: str, text: str) -> None:
-    assert [one for one in differences(ROLE, role) if one[0] == grade and one[1].startswith(text)]
+    assert [one for one in differences(ROLE, role) if one.grade == grade and one.text.startswith(text)]
 
 
 @pytest.mark.parametrize(
@@ -209,14 +211,34 @@ def test_what_means_the_same_is_no_difference(role: Mapping[str, Any]) -> None:
     assert list(differences(ROLE, role)) == []
 
 
+def test_a_difference_says_what_it_is_about_and_whether_it_only_narrows() -> None:
+    denied = 'path "secret/data/app/prod/db" { capabilities = ["deny"] }\npath "x" { capabilities = ["list"] }'
+    assert [(one.about, one.narrows) for one in policy_differences(POLICY, RECORD + denied)] == [
+        ("secret/data/app/dev/.ciplug/web", False),
+        ("secret/data/app/prod/db", True),
+        ("x", False),
+    ]
+    changed = claims(actor="me") | {"token_ttl": 1, "token_num_uses": 1}
+    assert [(one.about, one.narrows) for one in differences(ROLE, changed)] == [
+        ("bound_claims.actor", False),
+        ("token_ttl", False),
+        ("token_num_uses", True),
+    ]
+
+
 def test_true_is_not_the_number_one() -> None:
     role = JwtRole(name="r", bound_audiences=(), bound_claims={"protected": True}, policies=("r",))
     found = document(role) | {"bound_claims": {"protected": 1}}
-    assert [grade for grade, _ in differences(role, found)] == ["more", "less"]
+    assert [one.grade for one in differences(role, found)] == ["more", "less"]
+
+
+def test_a_policy_without_a_mark_that_says_what_is_implied_differs_in_nothing() -> None:
+    stored = StoredPolicy(text=RECORD + LEDGER)
+    assert compare(IMPLIED, Live(policies={"shop-test": stored}, roles={("jwt", "shop-test"): live()})) == ()
 
 
 def test_the_worst_comes_first() -> None:
-    left = LeftOver(what="role", name="shop-old", mount="jwt")
+    left = LiveItem(what="role", name="shop-old", mount="jwt")
     found = Live(
         policies={"shop-test": StoredPolicy(text=RECORD)},
         roles={("jwt", "shop-test"): live(token_ttl=3600, user_claim="actor")},
@@ -316,9 +338,9 @@ def granted(rules: Mapping[str, frozenset[str]]) -> set[tuple[str, str]]:
 def test_more_and_less_are_found_exactly_where_they_are(
     wanted: Mapping[str, frozenset[str]], given_rules: Mapping[str, frozenset[str]]
 ) -> None:
-    policy = Policy(name="p", owner="jobs.p", project="s", rules=wanted)
-    text = render(Policy(name="p", owner="jobs.p", project="s", rules=given_rules))
-    grades = {grade for grade, _ in policy_differences(policy, text)}
+    policy = Policy(name="p", owner="jobs.p", project="s", ids=("github:1",), rules=wanted)
+    text = render(Policy(name="p", owner="jobs.p", project="s", ids=("github:1",), rules=given_rules))
+    grades = {one.grade for one in policy_differences(policy, text)}
     assert ("more" in grades) == bool(granted(given_rules) - granted(wanted))
     assert ("less" in grades) == bool(granted(wanted) - granted(given_rules))
     assert "other" not in grades
@@ -326,8 +348,8 @@ def test_more_and_less_are_found_exactly_where_they_are(
 
 def test_what_ciplug_wrote_is_compared_without_a_reader_of_hcl(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "hcl2", None)
-    policy = Policy(name="p", owner="jobs.p", project="acme/shop", rules={"secret/data/a": frozenset({"read"})})
+    policy = Policy(name="p", owner="jobs.p", project="s", ids=("github:1",), rules={"a": frozenset({"read"})})
     assert list(policy_differences(policy, render(policy))) == []
-    [(grade, words)] = policy_differences(policy, render(policy) + 'path "b" {}\n')
-    assert grade == "other"
-    assert "nothing is installed that reads others" in words
+    [found] = policy_differences(policy, render(policy) + 'path "b" {}\n')
+    assert found.grade == "other"
+    assert "nothing is installed that reads others" in found.text

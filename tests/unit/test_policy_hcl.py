@@ -7,19 +7,26 @@ from hypothesis import strategies as st
 from ciplug.errors import CiplugError, UsageError
 from ciplug.policy import hcl
 from ciplug.policy.hcl import Reading, UnreadableError
-from ciplug.policy.model import MARK, Policy
+from ciplug.policy.model import Policy
 
 READ = frozenset({"read"})
 
 
 def policy(rules: dict[str, frozenset[str]], *, owner: str = "jobs.test", project: str = "acme/shop") -> Policy:
-    return Policy(name="shop-test", owner=owner, project=project, rules=rules)
+    return Policy(name="shop-test", owner=owner, project=project, ids=("github:74",), rules=rules)
+
+
+def rules_of(text: str) -> object:
+    """What `text` allows, where that is all it says."""
+    found = hcl.read(text)
+    assert found.others == ()
+    return found.rules
 
 
 def test_a_policy_is_its_mark_and_a_sorted_aligned_line_for_each_path() -> None:
     rules = {"secret/data/b": READ, "database/creds/web": READ, "a": frozenset({"update", "create", "read"})}
     assert hcl.render(policy(rules)) == (
-        "# Written by `ciplug policy` for jobs.test of acme/shop\n"
+        "# Written by `ciplug policy` for jobs.test of acme/shop (github:74)\n"
         'path "a"                  { capabilities = ["create", "read", "update"] }\n'
         'path "database/creds/web" { capabilities = ["read"] }\n'
         'path "secret/data/b"      { capabilities = ["read"] }\n'
@@ -27,8 +34,8 @@ def test_a_policy_is_its_mark_and_a_sorted_aligned_line_for_each_path() -> None:
 
 
 def test_a_policy_without_rules_is_its_mark_alone() -> None:
-    assert hcl.render(policy({})) == f"{MARK} for jobs.test of acme/shop\n"
-    assert hcl.parse(hcl.render(policy({}))) == {}
+    assert hcl.render(policy({})) == "# Written by `ciplug policy` for jobs.test of acme/shop (github:74)\n"
+    assert rules_of(hcl.render(policy({}))) == {}
 
 
 @pytest.mark.parametrize(
@@ -73,7 +80,7 @@ def test_only_capabilities_of_a_vault_are_written(capabilities: frozenset[str]) 
     )
 )
 def test_what_is_written_is_read_back(rules: dict[str, frozenset[str]]) -> None:
-    assert hcl.parse(hcl.render(policy(rules))) == rules
+    assert rules_of(hcl.render(policy(rules))) == rules
 
 
 @settings(max_examples=200, deadline=None)
@@ -83,7 +90,7 @@ def test_whatever_the_names_are_the_policy_says_the_same_or_is_not_written(path:
         text = hcl.render(policy({path: READ}, owner=owner))
     except UsageError:
         return
-    assert hcl.parse(text) == {path: READ}
+    assert rules_of(text) == {path: READ}
 
 
 @pytest.mark.parametrize(
@@ -106,7 +113,7 @@ def test_whatever_the_names_are_the_policy_says_the_same_or_is_not_written(path:
     ],
 )
 def test_paths_and_capabilities_are_read(text: str, rules: dict[str, set[str]]) -> None:
-    assert hcl.parse(text) == rules
+    assert rules_of(text) == rules
 
 
 @pytest.mark.parametrize(
@@ -119,7 +126,6 @@ def test_paths_and_capabilities_are_read(text: str, rules: dict[str, set[str]]) 
         ),
         ('path "a" { min_wrapping_ttl = "1s" }', ['path "a": min_wrapping_ttl']),
         ('path "a" {\n control_group = { }\n factor "x" { }\n}', ['path "a": control_group', 'path "a": factor']),
-        ('path "a" { capabilities = ["deny"] }', ['path "a": deny']),
         ('path "a" { Capabilities = ["read"] }', ['path "a": Capabilities']),
         ('Path "a" { capabilities = ["read"] }', ["Path"]),
         ('path "a" "b" { capabilities = ["read"] }', ["path"]),
@@ -129,15 +135,12 @@ def test_paths_and_capabilities_are_read(text: str, rules: dict[str, set[str]]) 
 )
 def test_what_is_more_than_that_is_named(text: str, others: list[str]) -> None:
     assert list(hcl.read(text).others) == others
-    with pytest.raises(UnreadableError, match="says more than paths and capabilities: ") as caught:
-        hcl.parse(text)
-    assert str(caught.value).endswith(", ".join(others))
 
 
 def test_what_can_be_read_is_read_beside_what_cannot_be_expressed() -> None:
     text = 'path "a" { capabilities = ["read"]\n max_wrapping_ttl = "1s" }\npath "b" { capabilities = ["deny"] }'
     assert hcl.read(text) == Reading(
-        rules={"a": READ, "b": frozenset({"deny"})}, others=('path "a": max_wrapping_ttl', 'path "b": deny')
+        rules={"a": READ, "b": frozenset({"deny"})}, others=('path "a": max_wrapping_ttl',)
     )
 
 

@@ -2,55 +2,36 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from ciplug.manifest import parse
+from ciplug.policy import mark
 from ciplug.policy.compare import compare
 from ciplug.policy.deriving import derive
-from ciplug.policy.hcl import render
-from ciplug.policy.live import LeftOver, Live, key, marked_for
-from ciplug.policy.model import Implied, Policy, Role
+from ciplug.policy.hcl import read, render
+from ciplug.policy.live import Live, LiveItem, key
+from ciplug.policy.model import Policy
 from ciplug.policy.plan import plan
 from ciplug.policy.show_live import plan_text
 from ciplug.vault.admin import StoredPolicy
-from ciplug.vault.admin_auth import JwtRole, document
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-POLICY = Policy(name="shop-test", owner="jobs.test", project="acme/shop", rules={"secret/data/db": frozenset({"read"})})
-ROLE = JwtRole(
-    name="shop-test",
-    bound_audiences=("https://vault.acme.dev",),
-    bound_claims={"repository": "acme/shop"},
-    policies=("shop-test",),
-    ttl=300,
-    max_ttl=300,
+from tests.fakes.live_policies import (
+    DENIED,
+    EARLIER,
+    FOREIGN,
+    IMPLIED,
+    LONG,
+    MARKED,
+    OTHERS,
+    POLICY,
+    SECOND,
+    WIDE,
+    live,
+    role,
 )
-ROLES = tuple(Role(host=host, mount=f"jwt-{host}", policy="shop-test", jwt=ROLE) for host in ("github", "gitlab"))
-IMPLIED = Implied(policies=(POLICY,), roles=ROLES)
-MARKED = render(POLICY)
-
-
-def live(text: str | None, github: Mapping[str, Any] | None, gitlab: Mapping[str, Any] | None) -> Live:
-    return Live(
-        policies={"shop-test": None if text is None else StoredPolicy(text=text, version=3)},
-        roles={("jwt-github", "shop-test"): github, ("jwt-gitlab", "shop-test"): gitlab},
-    )
-
-
-def role(**fields: object) -> dict[str, Any]:
-    return document(ROLE) | fields
-
-
-FOREIGN = 'path "secret/data/db" { capabilities = ["read"] }\n'
-OTHERS = MARKED.replace("acme/shop", "acme/blog")
-WIDE = f'{MARKED}path "*" {{ capabilities = ["sudo"] }}\n'
-LONG = role(token_ttl=3600)
-SECOND = role(token_policies=["shop-test", "admin"])
 
 
 @pytest.mark.parametrize(
@@ -77,10 +58,6 @@ def test_what_is_planned(found: Live, kinds: list[str]) -> None:
     assert [change.kind for change in plan(IMPLIED, found)] == kinds
 
 
-EARLIER = MARKED.replace("{", "{ ").replace("secret/data/db", "secret/data/old")
-"""What allows another path than is implied: less, and more."""
-
-
 @pytest.mark.parametrize(
     ("found", "steps"),
     [
@@ -102,44 +79,65 @@ def test_no_step_gives_rights_to_what_is_not_yet_as_implied(found: Live, steps: 
 @pytest.mark.parametrize(
     "beside",
     [
-        {"strangers": {"jwt-github/mine": ("other", "shop-test")}},
-        {"left_over": (LeftOver(what="role", name="shop-test", mount="jwt-old"),)},
+        {"unimplied": {("jwt-github", "mine"): ("other", "shop-test")}},
+        {"left_over": (LiveItem(what="role", name="shop-test", mount="jwt-old"),)},
     ],
-    ids=["stranger", "left over"],
+    ids=["unimplied", "left over"],
 )
 def test_a_policy_gives_a_role_that_nothing_implies_no_more_rights(text: str | None, beside: dict[str, Any]) -> None:
     there = None if text is None else LONG
     found = replace(live(text, there, there), **beside)
     changes = {change.name: change for change in plan(IMPLIED, found)}
-    [name] = [*found.strangers, *(one.place for one in found.left_over)]
+    [name] = [*map("/".join, found.unimplied), *(one.place for one in found.left_over)]
     assert changes["shop-test"].kind == "foreign"
     assert changes["shop-test"].reason == f"{name} would get its rights, and ciplug did not write that role"
     kinds = {change.kind for change in changes.values() if change.what == "role"}
     assert kinds == ({"foreign"} if text is None else {"update"})
 
 
-DENIED = MARKED.replace("read", "deny")
+NARROWER: list[tuple[dict[str, object], str]] = [
+    ({"token_bound_cidrs": ["10.0.0.0/8"]}, 'token_bound_cidrs is ["10.0.0.0/8"], not []'),
+    ({"token_num_uses": 3}, "token_num_uses is 3, not 0"),
+    ({"token_strictly_bind_ip": True}, "token_strictly_bind_ip is true, not false"),
+]
+
+
+@pytest.mark.parametrize(("fields", "told"), NARROWER)
+def test_what_only_narrows_and_no_manifest_can_say_is_told_and_not_written(
+    fields: dict[str, object], told: str
+) -> None:
+    [kept] = [one for one in plan(IMPLIED, live(MARKED, role(**fields), role())) if one.reason]
+    assert (kept.kind, kept.reason) == ("keep", f"narrower than implied: {told} (delete it to have it made anew)")
+
+
+@pytest.mark.parametrize(("fields", "told"), NARROWER)
+def test_what_only_narrows_stays_where_the_role_is_updated_for_another_reason(
+    fields: dict[str, object], told: str
+) -> None:
+    [change] = [one for one in plan(IMPLIED, live(MARKED, role(**fields, token_ttl=3600), role())) if one.reason]
+    assert (change.kind, change.reason) == (
+        "update",
+        f"narrower than implied: {told} (delete it to have it made anew)",
+    )
+    assert change.keeps == tuple(fields)
+    assert change.diff == ("- token_ttl = 3600", "+ token_ttl = 300")
 
 
 @pytest.mark.parametrize(
-    ("fields", "told"),
+    ("fields", "gone"),
     [
-        ({"token_bound_cidrs": ["10.0.0.0/8"]}, 'token_bound_cidrs is ["10.0.0.0/8"], not []'),
-        ({"bound_subject": "x"}, 'bound_subject is "x", not ""'),
-        ({"token_num_uses": 3}, "token_num_uses is 3, not 0"),
-        (
-            {"bound_claims": {"repository": "acme/shop", "actor": "me"}},
-            'bound_claims.actor is bound as well, to "me"',
-        ),
+        ({"bound_claims": {"repository": "acme/shop", "actor": "me"}}, '- bound_claims.actor = "me"'),
+        ({"bound_claims": {"repository": "acme/shop", "sub": "x"}}, '- bound_claims.sub = "x"'),
+        ({"bound_subject": "x"}, '- bound_subject = "x"'),
+        ({"token_explicit_max_ttl": 9}, "- token_explicit_max_ttl = 9"),
     ],
 )
-def test_what_somebody_made_narrower_is_kept_until_something_else_differs(fields: dict[str, object], told: str) -> None:
-    [kept] = [one for one in plan(IMPLIED, live(MARKED, role(**fields), role())) if one.reason]
-    assert (kept.kind, kept.reason) == ("keep", f"narrower than implied: {told} (delete it to have it made anew)")
-    [change] = [one for one in plan(IMPLIED, live(MARKED, role(**fields, token_ttl=3600), role())) if one.reason]
-    assert (change.kind, change.reason) == ("update", f"drops what was narrower: {told}")
-    assert "- token_ttl = 3600" in change.diff
-    assert len([line for line in change.diff if line.startswith("- ")]) == 2
+def test_a_condition_that_a_manifest_could_name_and_does_not_is_taken_away(
+    fields: dict[str, object], gone: str
+) -> None:
+    narrowed = role(**fields, token_bound_cidrs=["10.0.0.0/8"])
+    change = next(one for one in plan(IMPLIED, live(MARKED, narrowed, role())) if one.what == "role")
+    assert (change.kind, change.diff, change.keeps) == ("update", (gone,), ("token_bound_cidrs",))
 
 
 @pytest.mark.parametrize("fields", [{"token_ttl": 1}, {"bound_audiences": []}, {"bound_claims": {"actor": "me"}}])
@@ -147,17 +145,44 @@ def test_what_is_not_only_narrower_is_mended(fields: dict[str, object]) -> None:
     assert [one.kind for one in plan(IMPLIED, live(MARKED, role(**fields), role()))] == ["update", "keep", "keep"]
 
 
-def test_what_a_policy_denies_is_kept_until_something_else_differs() -> None:
+def test_what_a_policy_denies_is_told_and_not_written() -> None:
     found = live(f'{MARKED}path "secret/data/*" {{ capabilities = ["deny"] }}\n', role(), role())
     told = 'path "secret/data/*" { capabilities = ["deny"] } denies'
-    lines = list(plan_text(plan(IMPLIED, found), found, ""))
+    lines = list(plan_text(plan(IMPLIED, found), found))
     assert lines == [
         f"= keep     policy shop-test  narrower than implied: {told} (delete it to have it made anew)",
         "= 2 up to date",
     ]
     assert [one.kind for one in plan(IMPLIED, live(DENIED, role(), role()))] == ["keep", "keep", "keep"]
-    [change] = [one for one in plan(IMPLIED, live(f"{WIDE}{DENIED}", role(), role())) if one.reason]
-    assert (change.kind, change.reason.partition(": ")[0]) == ("update", "drops what was narrower")
+
+
+@pytest.mark.parametrize(
+    ("text", "denied"),
+    [
+        (f"{WIDE}{DENIED}", "secret/data/db"),
+        (
+            f'{WIDE}path "secret/+/{{{{identity.entity.id}}}}/*" {{\n capabilities = ["deny"]\n}}',
+            "secret/+/{{identity.entity.id}}/*",
+        ),
+        (f'{MARKED}path "other" {{ capabilities = ["deny", "read"] }}', "other"),
+        (f'{EARLIER}path "a" {{\n capabilities = ["deny"]\n max_wrapping_ttl = "1h"\n}}', "a"),
+    ],
+)
+def test_what_a_policy_denies_is_denied_by_what_replaces_it(text: str, denied: str) -> None:
+    change = next(one for one in plan(IMPLIED, live(text, role(), role())) if one.what == "policy")
+    assert (change.kind, change.keeps) == ("update", (denied,))
+    assert change.reason.startswith(f'narrower than implied: path "{denied}" {{ capabilities = ["deny"')
+    assert isinstance(change.item, Policy)
+    written = render(change.item, denied=change.keeps)
+    assert read(written).rules == {**POLICY.rules, denied: frozenset({"deny"})}
+    again = plan(IMPLIED, live(written, role(), role()))
+    assert [one.kind for one in again] == ["keep", "keep", "keep"]
+
+
+def test_what_a_policy_denies_does_not_make_a_smaller_one_wait() -> None:
+    found = live(f'{WIDE}path "a" {{ capabilities = ["deny"] }}', LONG, role())
+    found = replace(found, unimplied={("jwt-github", "mine"): ("shop-test",)})
+    assert [(one.kind, one.what) for one in plan(IMPLIED, found)][:2] == [("update", "policy"), ("update", "role")]
 
 
 def test_a_role_with_a_second_policy_gets_no_more_of_the_first() -> None:
@@ -165,19 +190,19 @@ def test_a_role_with_a_second_policy_gets_no_more_of_the_first() -> None:
     assert kinds == {"shop-test": "foreign", "jwt-github/shop-test": "foreign", "jwt-gitlab/shop-test": "keep"}
 
 
-def test_a_stranger_does_not_keep_a_policy_from_being_made_smaller() -> None:
-    found = replace(live(WIDE, role(), role()), strangers={"jwt-github/mine": ("shop-test",)})
+def test_a_role_that_nothing_implies_does_not_keep_a_policy_from_being_made_smaller() -> None:
+    found = replace(live(WIDE, role(), role()), unimplied={("jwt-github", "mine"): ("shop-test",)})
     assert [change.kind for change in plan(IMPLIED, found)] == ["update", "keep", "keep"]
 
 
 @pytest.mark.parametrize(
-    ("mark", "is_its_own"),
+    ("project", "is_its_own"),
     [
         ("acme/shop (github:74, gitlab:5)", True),
         ("acme/shop-renamed (github:74)", True),
         ("acme/web/shop (gitlab:5)", True),
         ("acme/shop (github:acme/shop)", True),
-        ("acme/shop", True),
+        ("acme/shop", False),
         ("acme/shop (github:99)", False),
         ("acme/shop (gitlab:74)", False),
         ("acme/shop (github:7)", False),
@@ -188,30 +213,30 @@ def test_a_stranger_does_not_keep_a_policy_from_being_made_smaller() -> None:
         ("of github:74", False),
     ],
 )
-def test_a_project_is_known_by_its_ids(mark: str, is_its_own: bool) -> None:
+def test_a_project_is_known_by_its_ids(project: str, is_its_own: bool) -> None:
     manifest = 'version = 1\n[vault]\naudience = "https://v"\nauth_mount = { github = "jwt", gitlab = "jwt-gitlab" }\n'
     manifest += '[project]\nname = "shop"\ngithub = "acme/shop"\ngithub_id = 74\ngitlab_id = 5\n'
     manifest += '[environments.dev]\npath = "dev"\n[secrets.A]\nref = "a#b"\n'
     manifest += '[jobs.test]\nenvironment = "dev"\nsecrets = ["A"]\n'
     implied = derive(parse(manifest, "m"))
     [policy] = implied.policies
-    text = render(policy).replace("acme/shop (github:74, gitlab:5)", mark)
+    text = render(policy).replace("acme/shop (github:74, gitlab:5)", project)
     found = Live(policies={"shop-test": StoredPolicy(text=text)}, roles={key(role): None for role in implied.roles})
     change = next(change for change in plan(implied, found) if change.what == "policy")
     assert (change.kind != "foreign") == is_its_own
     named = [one.text for one in compare(implied, found) if one.what == "policy"]
-    assert named == ([] if is_its_own else [f"ciplug wrote it for another project, {mark.removeprefix('of ')}"])
+    has_ids = bool(re.search(r"\(.+\)", project))
+    assert named == ([] if is_its_own or not has_ids else [f"ciplug wrote it for another project, {project}"])
     if change.kind == "update":
-        assert change.diff == (f"- mark: {mark}", "+ mark: acme/shop (github:74, gitlab:5)")
+        assert change.diff == (f"- mark: {project}", "+ mark: acme/shop (github:74, gitlab:5)")
 
 
 def test_a_plan_shows_paths_claims_and_times() -> None:
     changed = role(token_ttl=3600, bound_claims={"repository": "acme/*"}, bound_claims_type="glob")
     found = live(WIDE, changed, role())
-    left = LeftOver(what="role", name="shop-old", mount="jwt-github")
-    found = Live(policies=found.policies, roles=found.roles, left_over=(left,), notes=("one thing",))
-    assert list(plan_text(plan(IMPLIED, found), found, "team a")) == [
-        "note: one thing",
+    left = LiveItem(what="role", name="shop-old", mount="jwt-github")
+    found = replace(found, left_over=(left,), unimplied={("jwt-x", "mine"): ("shop-test",)}, namespace="team a")
+    assert list(plan_text(plan(IMPLIED, found), found)) == [
         "~ update   policy shop-test",
         '    - path "*" { capabilities = ["sudo"] }',
         "~ update   role jwt-github/shop-test",
@@ -222,12 +247,13 @@ def test_a_plan_shows_paths_claims_and_times() -> None:
         '    + bound_claims_type = "string"',
         "    + token_ttl = 300",
         "= 1 up to date",
+        "? unimplied  role jwt-x/mine: it also gives shop-test; nothing implies it",
         f"? left over  role jwt-github/shop-old: to delete it: {left.removal('team a')}",
     ]
 
 
 def test_a_new_role_is_shown_with_all_that_it_has() -> None:
-    lines = list(plan_text(plan(IMPLIED, live(MARKED, None, role())), live(MARKED, None, role()), ""))
+    lines = list(plan_text(plan(IMPLIED, live(MARKED, None, role())), live(MARKED, None, role())))
     assert lines == [
         "+ create   role jwt-github/shop-test",
         '    + bound_audiences = "https://vault.acme.dev"',
@@ -246,27 +272,32 @@ def test_a_new_role_is_shown_with_all_that_it_has() -> None:
 @pytest.mark.parametrize(
     ("item", "command"),
     [
-        (LeftOver(what="policy", name="shop-old"), "bao policy delete shop-old"),
-        (LeftOver(what="policy", name="a; b"), "bao policy delete 'a; b'"),
-        (LeftOver(what="role", name="old", mount="jwt"), "bao delete auth/jwt/role/old"),
-        (LeftOver(what="role", name="$(x)", mount="jwt"), "bao delete 'auth/jwt/role/$(x)'"),
+        (LiveItem(what="policy", name="shop-old"), "bao policy delete shop-old"),
+        (LiveItem(what="policy", name="a; b"), "bao policy delete 'a; b'"),
+        (LiveItem(what="role", name="old", mount="jwt"), "bao delete auth/jwt/role/old"),
+        (LiveItem(what="role", name="$(x)", mount="jwt"), "bao delete 'auth/jwt/role/$(x)'"),
+        (LiveItem(what="role", name="a\x1bb", mount="jwt"), "bao delete '\"auth/jwt/role/a\\u001bb\"'"),
     ],
 )
-def test_the_command_that_deletes_is_one_to_paste(item: LeftOver, command: str) -> None:
+def test_the_command_that_deletes_is_one_to_paste(item: LiveItem, command: str) -> None:
     assert item.removal() == command
-    assert item.removal("a b") == command.replace("delete ", "delete -namespace='a b' ")
+    assert item.removal("a b") == command.replace("delete ", "delete '-namespace=a b' ")
 
 
 @pytest.mark.parametrize(
     ("text", "project"),
     [
-        (MARKED, "acme/shop"),
-        (MARKED.replace("jobs.test", "targets.of of web"), "acme/shop"),
+        (MARKED, "acme/shop (github:acme/shop)"),
+        (MARKED.replace("jobs.test", "targets.of of web"), "acme/shop (github:acme/shop)"),
+        (MARKED.replace(" (github:acme/shop)", ""), None),
+        (MARKED.replace("github:acme/shop", ""), None),
+        (MARKED.replace(" of ", " for "), None),
         (FOREIGN, None),
         ("", None),
         (f" {MARKED}", None),
         ("# Written by `ciplug policy`", None),
+        ("# Written by `ciplug policy` for (x)", None),
     ],
 )
 def test_the_mark_names_the_project(text: str, project: str | None) -> None:
-    assert marked_for(text) == project
+    assert mark.read(text) == project

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from dataclasses import replace
 
 import hcl2
 import pytest
@@ -13,111 +14,8 @@ from ciplug.errors import UsageError
 from ciplug.policy import hcl, render
 from ciplug.policy.deriving import derive
 from ciplug.policy.model import Implied, Policy, Role
-from ciplug.vault.admin_auth import JwtRole
-
-QUICK_START = """\
-version = 1
-[vault]
-address = "https://vault.acme.dev:8200"
-audience = "https://vault.acme.dev"
-shared = ["common"]
-[project]
-github = "acme/shop"
-github_id = 74
-[environments.dev]
-path = "app/dev"
-[secrets.DATABASE_URL]
-ref = "db#url"
-[secrets.NPM_TOKEN]
-ref = "//common/npm#token"
-[jobs.test]
-environment = "dev"
-secrets = ["DATABASE_URL", "NPM_TOKEN"]
-"""
-POLICY = """\
-# Written by `ciplug policy` for jobs.test of acme/shop (github:74)
-path "secret/data/app/dev/db" { capabilities = ["read"] }
-path "secret/data/common/npm" { capabilities = ["read"] }
-"""
-ROLE = """\
-{
-  "role_type": "jwt",
-  "user_claim": "sub",
-  "bound_audiences": [
-    "https://vault.acme.dev"
-  ],
-  "bound_claims_type": "string",
-  "bound_claims": {
-    "iss": "https://token.actions.githubusercontent.com",
-    "repository_id": "74",
-    "event_name": [
-      "deployment",
-      "merge_group",
-      "pull_request",
-      "push",
-      "release",
-      "repository_dispatch",
-      "schedule",
-      "workflow_dispatch"
-    ]
-  },
-  "claim_mappings": {
-    "actor": "actor",
-    "environment": "environment",
-    "event_name": "event_name",
-    "job_workflow_ref": "job_workflow_ref",
-    "ref": "ref",
-    "repository": "repository",
-    "run_id": "run_id"
-  },
-  "token_policies": [
-    "shop-test"
-  ],
-  "token_type": "service",
-  "token_ttl": 300,
-  "token_max_ttl": 300
-}
-"""
-TERRAFORM = """\
-resource "vault_policy" "shop-test" {
-  name = "shop-test"
-
-  policy = <<-EOT
-    # Written by `ciplug policy` for jobs.test of acme/shop (github:74)
-    path "secret/data/app/dev/db" { capabilities = ["read"] }
-    path "secret/data/common/npm" { capabilities = ["read"] }
-  EOT
-}
-
-resource "vault_jwt_auth_backend_role" "shop-test_github" {
-  backend           = "jwt"
-  role_name         = "shop-test"
-  role_type         = "jwt"
-  user_claim        = "sub"
-  bound_audiences   = ["https://vault.acme.dev"]
-  bound_claims_type = "string"
-  token_policies    = [vault_policy.shop-test.name]
-  token_type        = "service"
-  token_ttl         = 300
-  token_max_ttl     = 300
-
-  bound_claims = {
-    "iss"           = "https://token.actions.githubusercontent.com"
-    "repository_id" = "74"
-    "event_name"    = "deployment,merge_group,pull_request,push,release,repository_dispatch,schedule,workflow_dispatch"
-  }
-
-  claim_mappings = {
-    "actor"            = "actor"
-    "environment"      = "environment"
-    "event_name"       = "event_name"
-    "job_workflow_ref" = "job_workflow_ref"
-    "ref"              = "ref"
-    "repository"       = "repository"
-    "run_id"           = "run_id"
-  }
-}
-"""
+from ciplug.vault.admin_auth import JwtRole, document
+from tests.fakes.policy_texts import POLICY, QUICK_START, ROLE, TERRAFORM, TEXT
 
 
 def quick_start() -> Implied:
@@ -131,7 +29,9 @@ def one(
     bound = {"iss": "i"} if claims is None else claims
     jwt = JwtRole(name=name, bound_audiences=("v",), bound_claims=bound, policies=(name,))
     return Implied(
-        policies=(Policy(name=name, owner=owner, project="acme/shop", rules={"a": frozenset({"read"})}),),
+        policies=(
+            Policy(name=name, owner=owner, project="acme/shop", ids=("github:74",), rules={"a": frozenset({"read"})}),
+        ),
         roles=(Role(host="github", mount=mount, policy=name, jwt=jwt),),
     )
 
@@ -141,10 +41,7 @@ def test_there_is_a_file_for_each_policy_and_role() -> None:
 
 
 def test_the_text_is_the_files_below_the_commands_that_write_them() -> None:
-    assert render.text(quick_start()) == (
-        f"# bao policy write shop-test policies/shop-test.hcl\n{POLICY}\n"
-        f"# bao write auth/jwt/role/shop-test @roles/jwt/shop-test.json  # GitHub Actions\n{ROLE}"
-    )
+    assert render.text(quick_start()) == TEXT
 
 
 def test_the_commands_name_the_namespace() -> None:
@@ -187,12 +84,30 @@ def test_terraform_has_a_resource_for_each_policy_and_role() -> None:
 def test_terraform_resources_name_the_namespace() -> None:
     shown = render.terraform(quick_start(), "acme/team")
     assert shown.count('  namespace = "acme/team"\n  name      = "shop-test"\n') == 1
-    assert shown.count('  namespace         = "acme/team"\n  backend           = "jwt"\n') == 1
+    assert shown.count('  namespace               = "acme/team"\n  backend                 = "jwt"\n') == 1
 
 
-def test_nothing_depends_on_when_it_is_written() -> None:
-    ways = (render.text, render.document, render.terraform)
-    assert [way(quick_start()) for way in ways] == [way(quick_start()) for way in ways]
+def test_several_capabilities_are_in_one_order_in_every_form() -> None:
+    keeping = frozenset({"update", "read", "create", "patch", "list", "delete"})
+    listed = ["create", "delete", "list", "patch", "read", "update"]
+    implied = one()
+    implied = replace(implied, policies=(replace(implied.policies[0], rules={"b": keeping, "a": {*keeping}}),))
+    lines = [f'path "{path}" {{ capabilities = {json.dumps(listed)} }}' for path in ("a", "b")]
+    shown = "\n".join(lines)
+    assert f"(github:74)\n{shown}\n\n#" in render.text(implied)
+    assert f"(github:74)\n    {lines[0]}\n    {lines[1]}\n  EOT" in render.terraform(implied)
+    [found] = json.loads(render.document(implied))["policies"]
+    assert list(found["rules"].items()) == [("a", listed), ("b", listed)]
+
+
+def test_a_role_is_written_with_every_field_of_the_api() -> None:
+    """What is left out of a write stays as somebody made it."""
+    [role] = quick_start().roles
+    assert json.loads(ROLE) == document(role.jwt)
+    of_openbao = {"token_policies_template_claims", "token_strictly_bind_ip"}
+    resource = render.terraform(quick_start()).partition("vault_jwt_auth_backend_role")[2]
+    named = {line.split()[0] for line in resource.splitlines() if line.startswith("  ") and line[2] not in " }"}
+    assert named == document(role.jwt).keys() - of_openbao | {"backend", "role_name"}
 
 
 @pytest.mark.parametrize("value", [42, True, "a,b", " a", ["a", 1], ["a", "b,c"]], ids=str)
@@ -245,8 +160,8 @@ def test_no_claim_adds_anything_to_the_json(name: str, value: str) -> None:
 
 def test_a_job_whose_name_is_a_template_stays_a_comment() -> None:
     shown = render.terraform(one(owner="jobs.${file(1)} %{ for }"))
-    assert "    # Written by `ciplug policy` for jobs.$${file(1)} %%{ for } of acme/shop\n" in shown
-    assert hcl.parse(hcl.render(one(owner="jobs.${file(1)}").policies[0])) == {"a": {"read"}}
+    assert "    # Written by `ciplug policy` for jobs.$${file(1)} %%{ for } of acme/shop (github:74)\n" in shown
+    assert hcl.read(hcl.render(one(owner="jobs.${file(1)}").policies[0])).rules == {"a": {"read"}}
 
 
 def test_resources_have_legal_names_of_their_own() -> None:

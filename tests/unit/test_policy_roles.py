@@ -6,10 +6,12 @@ import pytest
 
 from ciplug import manifest
 from ciplug.policy.deriving import derive
-from ciplug.policy.hosts import ALL, OWN_EVENTS
+from ciplug.policy.hosts import ALL, OWN_EVENTS, STRANGERS_EVENTS
 from ciplug.standins.claims import github_claims, gitlab_claims, jenkins_claims
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ciplug.policy.hosts import HostKind
     from ciplug.policy.model import Implied, Role
 
@@ -105,9 +107,26 @@ def test_the_subject_of_github_is_bound_only_where_the_manifest_does() -> None:
     assert bound("github", f'sub = "{subject}"')["sub"] == subject
 
 
-def test_events_in_which_strangers_have_a_say_are_not_among_those_of_the_repository() -> None:
-    assert set(OWN_EVENTS).isdisjoint({"pull_request_target", "workflow_run", "issue_comment"})
-    assert {"push", "pull_request", "merge_group", "workflow_dispatch", "schedule", "release"} < set(OWN_EVENTS)
+def lets_in(role: Role, claims: Mapping[str, object]) -> bool:
+    """Whether a vault would take a token with `claims`: each that is bound has one of the values."""
+    bound = {name: value if isinstance(value, list) else [value] for name, value in role.jwt.bound_claims.items()}
+    return all(claims.get(name) in values for name, values in bound.items())
+
+
+@pytest.mark.parametrize(
+    ("event", "is_let_in"),
+    [
+        *(
+            (event, True)
+            for event in ("push", "pull_request", "merge_group", "workflow_dispatch", "schedule", "release")
+        ),
+        *((event, False) for event in ("pull_request_target", *STRANGERS_EVENTS)),
+    ],
+)
+def test_a_token_is_let_in_only_for_events_in_which_the_repositorys_own_code_runs(event: str, is_let_in: bool) -> None:
+    token = {"iss": ISSUERS["github"], **github_claims("acme/shop", repository_id="74", event_name=event)}
+    assert lets_in(role_for("github", implied()), token) == is_let_in
+    assert not lets_in(role_for("github", implied()), token | {"repository_id": "75"})
 
 
 def test_conditions_are_bound_one_value_as_it_is_and_several_as_a_list() -> None:
@@ -311,6 +330,23 @@ def test_the_claims_of_each_host_are_known_by_name_and_type(host: HostKind) -> N
                 ' in "refs/heads/main"'
             ),
         ),
+        *(
+            (
+                project,
+                f'{claim} = "{value}"',
+                MOUNTS,
+                (
+                    f"jobs.test has no role for {label}: only_if.{claim} has nothing of the form that its tokens have,"
+                    f' as in "{example}"'
+                ),
+            )
+            for project, label, claim, value, example in (
+                (GITHUB, "GitHub Actions", "sub", "https://a", "repo:acme/shop:ref:refs/heads/main"),
+                (GITLAB, "GitLab CI", "sub", "https://a", "project_path:acme/shop:ref_type:branch:ref:main"),
+                (GITLAB, "GitLab CI", "ref", "refs/tags/v1", "main"),
+                (JENKINS, "Jenkins", "sub", "repo:acme/shop", "https://ci.example.com/job/shop/"),
+            )
+        ),
         (
             'github = "acme/shop"',
             'repository = "acme/other"',
@@ -319,6 +355,43 @@ def test_the_claims_of_each_host_are_known_by_name_and_type(host: HostKind) -> N
                 "jobs.test has no role for GitHub Actions: only_if.repository is outside the project's own, acme/shop;"
                 " mend one of the two"
             ),
+        ),
+        *(
+            (
+                project,
+                f'{claim} = "{value}"',
+                MOUNTS,
+                (
+                    f"jobs.test has no role for {label}: only_if.{claim} is outside the project's own, {own};"
+                    " mend one of the two"
+                ),
+            )
+            for project, label, claim, value, own in (
+                (GITHUB, "GitHub Actions", "repository", "acme/other", "acme/shop"),
+                (GITHUB, "GitHub Actions", "repository_id", "75", "74"),
+                (GITHUB, "GitHub Actions", "repository_owner", "mallory", "acme"),
+                ('github = "acme/shop"', "GitHub Actions", "repository_owner", "mallory", "acme"),
+                (GITLAB, "GitLab CI", "project_path", "acme/other", "acme/shop"),
+                (GITLAB, "GitLab CI", "project_id", "21", "20"),
+                ('gitlab = "acme/web/shop"', "GitLab CI", "namespace_path", "acme", "acme/web"),
+            )
+        ),
+        *(
+            (
+                project,
+                f'{claim} = "{value}"',
+                MOUNTS,
+                (
+                    f"jobs.test has no role for {label}: only_if.{claim} has not the capitals of the project's own,"
+                    f" {own}; mend one of the two"
+                ),
+            )
+            for project, label, claim, value, own in (
+                (GITHUB, "GitHub Actions", "repository", "Acme/shop", "acme/shop"),
+                ('github = "Acme/shop"', "GitHub Actions", "repository", "acme/shop", "Acme/shop"),
+                ('github = "Acme/shop"', "GitHub Actions", "repository_owner", "acme", "Acme"),
+                (GITLAB, "GitLab CI", "project_path", "acme/Shop", "acme/shop"),
+            )
         ),
         (
             JENKINS,
@@ -382,6 +455,7 @@ def test_everything_that_is_wrong_is_said_at_once() -> None:
         ('sub = "https://ci.acme.dev/job/shop/"', ["jenkins"]),
         ('branch_from_a_template = "main"', ["github", "gitlab", "jenkins"]),
         ('jti = "x"', ["github", "gitlab"]),
+        ('sub = "repo:acme/shop:ref:refs/heads/main"', ["github", "gitlab"]),
     ],
 )
 def test_a_host_whose_tokens_cannot_fit_has_no_role_and_a_note(only_if: str, hosts: list[str]) -> None:
@@ -435,6 +509,29 @@ def test_a_condition_on_the_project_itself_cannot_widen_it() -> None:
 
 
 @pytest.mark.parametrize(
+    ("kind", "project", "only_if", "claims"),
+    [
+        ("github", GITHUB, 'repository = "acme/shop"', {"repository": "acme/shop", "repository_id": "74"}),
+        ("github", "github_id = 74", 'repository = "acme/any"', {"repository": "acme/any", "repository_id": "74"}),
+        ("github", 'github = "acme/shop"', 'repository_id = "9"', {"repository": "acme/shop", "repository_id": "9"}),
+        ("github", "github_id = 74", 'repository_owner = "any"', {"repository_owner": "any", "repository_id": "74"}),
+        ("github", GITHUB, 'repository_owner = "acme"', {"repository_owner": "acme", "repository_id": "74"}),
+        ("gitlab", "gitlab_id = 20", 'project_path = "acme/any"', {"project_path": "acme/any", "project_id": "20"}),
+        ("gitlab", 'gitlab = "a/b/c"', 'namespace_path = "a/b"', {"namespace_path": "a/b", "project_path": "a/b/c"}),
+    ],
+)
+def test_a_condition_on_the_project_that_its_jobs_can_meet_is_bound_as_well(
+    kind: str, project: str, only_if: str, claims: dict[str, str]
+) -> None:
+    assert bound(kind, only_if, project=project).items() >= claims.items()
+
+
+def test_a_name_that_a_project_with_an_id_is_to_have_one_day_may_stand_beside_its_own() -> None:
+    found = bound("github", 'repository = ["acme/shop", "acme/store"]', project=GITHUB)
+    assert (found["repository"], found["repository_id"]) == (["acme/shop", "acme/store"], "74")
+
+
+@pytest.mark.parametrize(
     ("project", "only_if", "note"),
     [
         ('github = "acme/shop"', "", "add the repository's github_id"),
@@ -451,9 +548,21 @@ def test_what_somebody_should_know_is_noted(project: str, only_if: str, note: st
     assert [text for text in found.notes if note in text]
 
 
-@pytest.mark.parametrize(("project", "only_if"), [(GITHUB, ""), (JENKINS, ""), (GITHUB, 'event_name = "push"')])
+@pytest.mark.parametrize(
+    ("project", "only_if"),
+    [(GITHUB, ""), (JENKINS, ""), (GITHUB, 'event_name = "push"'), (GITLAB, 'ref_protected = "true"')],
+)
 def test_there_is_no_note_where_there_is_nothing_to_know(project: str, only_if: str) -> None:
     assert implied(project, only_if).notes == ()
+
+
+@pytest.mark.parametrize("only_if", ["", 'ref_protected = ["true", "false"]', 'ref = "main"'])
+def test_only_what_a_forks_pipeline_could_log_in_to_is_named_in_the_note_on_old_gitlabs(only_if: str) -> None:
+    other = '[environments.safe]\npath = "app/safe"\nonly_if = { ref_protected = "true" }\n'
+    jobs = [f'[jobs.{name}]\nenvironment = "{on}"\nsecrets = ["URL"]\n' for name, on in (("a", "safe"), ("b", "prod"))]
+    found = implied(GITLAB, only_if, job=other + "".join(jobs))
+    [note] = [note for note in found.notes if "GitLab before 18.2.2" in note]
+    assert ' keep it out of jobs.test, jobs.b with only_if = { ref_protected = "true" }' in note
 
 
 def test_a_boolean_is_no_number() -> None:

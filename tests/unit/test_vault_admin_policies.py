@@ -117,6 +117,18 @@ def test_a_role_is_written_with_every_field_that_bears_on_who_may_log_in() -> No
     assert not any(body[name] for name in (*nothing, "token_bound_cidrs", "token_no_default_policy"))
 
 
+def test_a_field_of_a_role_that_is_to_stay_is_not_sent() -> None:
+    role = JwtRole(name="shop-test", bound_audiences=("a",), bound_claims={}, policies=("shop-test",))
+    with ScriptedServer({f"POST {ROLE}": DONE}) as server, admin(server) as vault:
+        vault.jwt.write_role(role)
+        vault.jwt.write_role(role, leave=("token_bound_cidrs", "token_num_uses"))
+    first, second = (one.json() for one in server.seen)
+    assert {name: value for name, value in first.items() if name not in second} == {
+        "token_bound_cidrs": [],
+        "token_num_uses": 0,
+    }
+
+
 @pytest.mark.parametrize(
     ("name", "sent"), [("a b", "a%20b"), ("a/b", "a%2Fb"), ("a?b", "a%3Fb"), ("a%2Fb", "a%252Fb"), ("ü", "%C3%BC")]
 )

@@ -360,6 +360,30 @@ def test_a_proxy_that_refuses_is_not_asked_again(vault):
         assert len(proxy.passed) == 1
 
 
+def test_a_preferred_address_is_asked_first_and_alone(vault):
+    with ScriptedServer() as one, ScriptedServer({ROUTE: GOOD}) as two:
+        client = vault(one, two)
+        client.prefer(client.addresses[1])
+        assert client.request(CALL).address == two.url
+        assert one.connections == 0
+
+
+def test_a_preferred_address_that_fails_is_followed_by_the_others(vault, dead):
+    with ScriptedServer({ROUTE: GOOD}) as sound:
+        client = vault(sound, dead)
+        client.prefer(client.addresses[1])
+        assert client.request(CALL).address == sound.url
+        assert [address.origin.port for address in client.addresses] == [sound.port, int(dead.rpartition(":")[2])]
+
+
+def test_of_two_gateways_on_one_host_the_preferred_one_is_asked(vault):
+    with ScriptedServer({f"GET /b{PATH}": [GOOD, GOOD]}) as server:
+        client = vault(f"{server.url}/a", f"{server.url}/b")
+        client.prefer(client.addresses[1])
+        assert client.request(CALL).address == f"{server.url}/b"
+        assert client.request(CALL).address == f"{server.url}/b"
+
+
 def test_neither_calls_nor_answers_show_what_they_hold(vault):
     with ScriptedServer({"POST /v1/x": answer(200, {"auth": {"client_token": "hunter2"}})}) as server:
         call = Call(method="POST", path="/v1/x", body={"jwt": "hunter2"}, token=Secret("hunter2"), purpose=PURPOSE)

@@ -13,7 +13,17 @@ from ciplug.errors import (
 )
 from ciplug.net.failures import BrokenAnswer, TlsRefused, TooLarge, Unsendable
 from ciplug.values import Secret
-from ciplug.vault.errors import InvalidTokenError, Place, Purpose, error_for, error_from
+from ciplug.vault.errors import (
+    BadRequestError,
+    InvalidTokenError,
+    NoNamespaceError,
+    NotThereError,
+    Place,
+    Purpose,
+    UnexplainedRejectionError,
+    error_for,
+    error_from,
+)
 
 PLACE = Place(address="https://v:8200", namespace="acme")
 LOGIN = 'the login as role "shop-test" at auth/jwt'
@@ -49,7 +59,7 @@ def error(step, status, *reasons, **body):
         ("could not load configuration", "no configuration"),
         ("error validating token: failed to verify id token signature", "jwks_url"),
         ("error validating token: no known key successfully validated the token signature", "jwks_url"),
-        ("something new", "doctor"),
+        ("something new", "compare the role with what the token claims"),
     ],
 )
 def test_a_rejected_login_has_the_vaults_reason_and_what_to_do(reason, hint):
@@ -57,12 +67,13 @@ def test_a_rejected_login_has_the_vaults_reason_and_what_to_do(reason, hint):
     assert type(found) is LoginRejectedError
     assert str(found) == f"the vault rejected {LOGIN}: {reason}"
     assert hint in found.hint
+    assert found.reason == reason
 
 
 @pytest.mark.parametrize(("status", "reason"), [(403, "permission denied"), (404, 'no handler for route "auth/x"')])
 def test_a_login_refused_without_reason_points_to_the_mount_and_the_addresses(status, reason):
     found = error("login", status, reason)
-    assert type(found) is LoginRejectedError
+    assert type(found) is UnexplainedRejectionError
     assert LOGIN in str(found)
     assert "auth_mount" in found.hint
     assert "token_bound_cidrs" in found.hint
@@ -117,19 +128,20 @@ def test_a_deleted_version_is_told_from_an_absent_one(metadata, words):
 @pytest.mark.parametrize("step", ["login", "read", "revoke", "inspect"])
 def test_an_unknown_namespace_is_named(step):
     found = error(step, 404, "namespace not found")
-    assert type(found) is VaultError
+    assert type(found) is NoNamespaceError
     assert '"acme"' in str(found)
     assert "vault.namespace" in found.hint
 
 
 def test_an_unknown_namespace_that_nobody_set_comes_from_the_path():
     found = error_for(404, {"errors": ["namespace not found"]}, PURPOSES["read"], Place(address="https://v"))
+    assert type(found) is VaultError
     assert str(found) == "the vault at https://v has no such namespace as secret/app/db is in"
 
 
 def test_a_missing_mount_is_no_missing_secret():
     found = error("read", 404, 'no handler for route "nomount/x". route entry not found.')
-    assert type(found) is VaultError
+    assert type(found) is NotThereError
     assert "nothing is mounted where secret/app/db should be" in str(found)
 
 
@@ -139,8 +151,15 @@ def test_the_wrong_kv_version_is_no_missing_secret():
     assert "kv_version = 2" in found.hint
 
 
-def test_a_404_of_another_step_is_no_missing_secret():
-    assert type(error("revoke", 404)) is VaultError
+@pytest.mark.parametrize("step", ["revoke", "inspect"])
+def test_a_404_of_another_step_is_no_missing_secret(step):
+    assert type(error(step, 404)) is NotThereError
+
+
+@pytest.mark.parametrize("kind", [BadRequestError, NoNamespaceError, NotThereError, UnexplainedRejectionError])
+def test_a_kind_of_its_own_can_be_worded_anew(kind):
+    """Whoever puts something before a message makes another error of the same type."""
+    assert (str(kind("a: b", hint="c")), kind("a: b", hint="c").hint) == ("a: b", "c")
 
 
 @pytest.mark.parametrize(
@@ -156,8 +175,9 @@ def test_a_404_of_another_step_is_no_missing_secret():
         (500, "pq: too many clients", VaultError, "500 while reading secret/app/db: pq: too many clients"),
         (429, 'request path "x": rate limit quota exceeded', VaultError, "rate limit"),
         (413, "http: request body too large", VaultError, "too large"),
-        (400, "bad version", VaultError, "400 while reading secret/app/db: bad version"),
-        (405, "unsupported operation", VaultError, "405"),
+        (400, "bad version", BadRequestError, "400 while reading secret/app/db: bad version"),
+        (405, "unsupported operation", NotThereError, "405"),
+        (418, "", VaultError, "418 while reading secret/app/db: no reason given"),
     ],
 )
 def test_other_answers(status, reason, kind, words):

@@ -1,3 +1,7 @@
+import json
+import re
+import time
+
 import pytest
 
 from ciplug.errors import UnreachableError, VaultError
@@ -5,7 +9,7 @@ from ciplug.net.transport import Transport
 from ciplug.values import Secret
 from ciplug.vault.client import VaultClient
 from ciplug.vault.inspect import capabilities, health
-from tests.fakes.scripted_server import ScriptedServer, answer, hang_up, html
+from tests.fakes.scripted_server import ScriptedServer, answer, hang, hang_up, html
 
 HEALTH = "GET /v1/sys/health?standbyok=true&perfstandbyok=true&sealedcode=200&uninitcode=200"
 STATE = {"initialized": True, "sealed": False, "standby": True, "version": "2.7.2", "cluster_name": "prod"}
@@ -16,8 +20,8 @@ DATE = "Thu, 01 Jan 1970 00:16:45 GMT"
 def client():
     transport = Transport()
 
-    def make(*servers, **more):
-        return VaultClient([server.url for server in servers], transport=transport, deadline=5, **more)
+    def make(*servers, deadline=5, **more):
+        return VaultClient([server.url for server in servers], transport=transport, deadline=deadline, **more)
 
     yield make
     transport.close()
@@ -47,6 +51,46 @@ def test_what_is_no_vault_is_a_problem(client):
     with ScriptedServer({HEALTH: html(200)}) as server:
         (state,) = health(client(server))
     assert isinstance(state.problem, VaultError)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_an_address_that_hangs_leaves_time_for_the_others_and_for_what_follows(client, first):
+    one, two = ScriptedServer({HEALTH: hang}), ScriptedServer({HEALTH: answer(200, STATE)})
+    with one, two:
+        vault = client(*((one, two) if first else (two, one)), deadline=1.5)
+        found = health(vault)
+        left = vault.deadline.remaining()
+    assert [isinstance(state.problem, UnreachableError) for state in found] == [first, not first]
+    assert left > 0.2
+
+
+def test_addresses_that_all_hang_do_not_take_all_the_time(client):
+    servers = [ScriptedServer({HEALTH: hang}) for _ in range(3)]
+    with servers[0], servers[1], servers[2]:
+        vault = client(*servers, deadline=1.2)
+        found = health(vault)
+        assert not vault.deadline.expired
+        assert [len(server.seen) for server in servers] == [1, 1, 1]
+    for state, server in zip(found, servers, strict=True):
+        said = f"vault not reachable at {server.url}: no complete answer within 0.[1-3] s"
+        assert re.fullmatch(said, str(state.problem))
+
+
+def test_the_only_address_may_take_all_the_time(client):
+    def slow(exchange):
+        exchange.released.wait(0.8)
+        exchange.answer(200, json.dumps(STATE).encode())
+
+    with ScriptedServer({HEALTH: slow}) as server:
+        assert health(client(server, deadline=1.5))[0].problem is None
+
+
+def test_without_any_time_left_every_address_is_a_problem(client):
+    with ScriptedServer() as one, ScriptedServer() as two:
+        vault = client(one, two, deadline=0.01)
+        assert vault.deadline.remaining() < 1
+        time.sleep(0.02)
+        assert [type(state.problem) for state in health(vault)] == [UnreachableError, UnreachableError]
 
 
 @pytest.mark.parametrize("date", ["yesterday", ""])

@@ -1,4 +1,4 @@
-"""Commands to paste, each in the namespace of the vault that was looked at."""
+"""Commands of ``bao`` to paste, each in the namespace of the vault that was looked at."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import json
 from shlex import quote
 
 
-def bao(verb: str, *words: str, namespace: str) -> str:
-    """The command ``bao`` `verb` with `words`, each of them quoted for the shell."""
+def bao(verb: str, *words: str, namespace: str = "") -> str:
+    """The command ``bao`` `verb` (``policy delete``) with `words`, each of them quoted for the shell."""
     chosen = (f"-namespace={namespace}",) if namespace else ()
     return " ".join((f"bao {verb}", *(quote(printable(word)) for word in (*chosen, *words))))
 

@@ -1,0 +1,185 @@
+"""``ciplug policy`` beside what others made in the same vault, and what an earlier manifest has left there."""
+
+from __future__ import annotations
+
+import json
+
+from ciplug.vault.admin_auth import JwtRole
+from tests.e2e.policy_setting import AUDIENCE, Setting
+
+
+def test_what_somebody_else_made_is_never_touched(setting: Setting) -> None:
+    foreign = 'path "secret/*" { capabilities = ["read"] }\n'
+    setting.admin.write_policy(setting.test, foreign)
+    role = JwtRole(name=setting.deploy, bound_audiences=("x",), bound_claims={}, policies=("other",))
+    setting.admin.jwt.write_role(role, setting.mount)
+    before = setting.role()
+    for counted in ("1 to create, 3 left alone", "3 left alone"):
+        ran = setting.policy("--apply", "--yes")
+        assert ran.status == 10
+        assert f"! foreign  policy {setting.test}  ciplug did not write it" in ran.out
+        assert f"! foreign  role {setting.mount}/{setting.test}  its policy {setting.test} is not ciplug's" in ran.out
+        assert f"! foreign  role {setting.mount}/{setting.deploy}  it gives other, not {setting.deploy}" in ran.out
+        assert f"    to go on: --adopt {setting.test}, or delete it: bao policy delete {setting.test}\n" in ran.out
+        assert ran.out.splitlines()[-1] == counted
+    stored = setting.admin.read_policy(setting.test)
+    assert stored is not None
+    assert stored.text == foreign
+    assert setting.role() == before
+    assert setting.admin.jwt.roles(setting.mount) == (setting.deploy,)
+
+
+def test_a_policy_of_another_project_with_the_same_name_is_named(setting: Setting) -> None:
+    text = setting.manifest.read_text(encoding="utf-8")
+    for number in (74, 99):
+        named = f'github_id = {number}\nname = "{setting.name}"'
+        setting.manifest.write_text(text.replace(f'github = "acme/{setting.name}"', named), encoding="utf-8")
+        ran = setting.policy("--apply", "--yes")
+        assert ran.status == (0 if number == 74 else 10)
+    found = f"other  policy {setting.test}: ciplug wrote it for another project, {setting.name} (github:74)"
+    assert found in setting.policy("--check").out.splitlines()
+
+
+def test_a_policy_is_not_made_for_a_role_that_waits_for_it(setting: Setting) -> None:
+    """Whoever may write roles, and no policies, would be given the rights of the job under conditions of their own."""
+    role = JwtRole(
+        name=setting.deploy, bound_audiences=(AUDIENCE,), bound_claims={"actor": "me"}, policies=(setting.deploy,)
+    )
+    setting.admin.jwt.write_role(role, setting.mount)
+    ran = setting.policy("--apply", "--yes")
+    assert ran.status == 10
+    assert setting.admin.read_policy(setting.deploy) is None
+    assert setting.admin.read_policy(setting.test) is not None
+
+
+def test_a_policy_is_not_made_or_widened_for_a_role_that_nothing_implies(setting: Setting) -> None:
+    role = JwtRole(name="mine", bound_audiences=(AUDIENCE,), bound_claims={"actor": "me"}, policies=(setting.deploy,))
+    setting.admin.jwt.write_role(role, setting.mount)
+    foreign = f"! foreign  policy {setting.deploy}  {setting.mount}/mine would get its rights"
+    ran = setting.policy("--apply", "--yes")
+    assert (ran.status, foreign in ran.out) == (10, True)
+    assert setting.admin.read_policy(setting.deploy) is None
+    setting.ask("DELETE", f"auth/{setting.mount}/role/mine")
+    setting.applied()
+    setting.admin.jwt.write_role(role, setting.mount)
+    before = setting.admin.read_policy(setting.deploy)
+    text = setting.manifest.read_text(encoding="utf-8").replace(
+        "[jobs.test]", '[secrets.KEY]\nref = "key#k"\n[jobs.test]'
+    )
+    setting.manifest.write_text(f'{text[:-2]}, "KEY"]\n', encoding="utf-8")
+    ran = setting.policy("--apply", "--yes")
+    assert (ran.status, foreign in ran.out) == (10, True)
+    assert setting.admin.read_policy(setting.deploy) == before
+
+
+def test_another_role_that_gives_the_same_rights_is_found(setting: Setting) -> None:
+    setting.applied()
+    role = JwtRole(
+        name="mine",
+        bound_audiences=("x",),
+        bound_claims={},
+        policies=("a", setting.deploy, setting.test),
+    )
+    setting.admin.jwt.write_role(role, setting.mount)
+    text = f"role {setting.mount}/mine: it also gives {setting.deploy}, {setting.test}; nothing implies it"
+    ran = setting.policy("--check")
+    assert (ran.status, ran.out.splitlines()) == (20, [f"more   {text}"])
+    ran = setting.policy("--apply")
+    assert (ran.status, f"? unimplied  {text}" in ran.out) == (0, True)
+    document = json.loads(setting.policy("--apply", "--format", "json").out)
+    both = [setting.deploy, setting.test]
+    assert document["unimplied"] == [{"name": f"{setting.mount}/mine", "policies": both}]
+
+
+def test_a_role_at_another_auth_mount_that_gives_the_same_rights_is_found(setting: Setting) -> None:
+    setting.applied()
+    other = f"{setting.mount}-old"
+    setting.admin.jwt.enable(other)
+    for name in ("mine", setting.deploy):
+        role = JwtRole(name=name, bound_audiences=("x",), bound_claims={}, policies=(setting.deploy,))
+        setting.admin.jwt.write_role(role, other)
+    ran = setting.policy("--check")
+    assert (ran.status, ran.out.splitlines()) == (
+        20,
+        [
+            f"more   role {other}/{setting.deploy}: it is left over: nothing implies it any more",
+            f"more   role {other}/mine: it also gives {setting.deploy}; nothing implies it",
+        ],
+    )
+    setting.ask("DELETE", f"sys/auth/{other}")
+    assert setting.policy("--check").status == 0
+
+
+def test_what_nothing_implies_any_more_is_named_with_the_commands_to_delete_it(setting: Setting) -> None:
+    setting.applied()
+    setting.admin.write_policy(f"{setting.name}-others", 'path "a" { capabilities = ["read"] }')
+    text = setting.manifest.read_text(encoding="utf-8")
+    setting.manifest.write_text(text[: text.index("[jobs.deploy]")], encoding="utf-8")
+    mark = setting.bao.mark()
+    ran = setting.policy("--apply", "--yes")
+    role = f"{setting.mount}/{setting.deploy}"
+    assert (ran.status, ran.out.splitlines()) == (
+        0,
+        [
+            "= 2 up to date",
+            f"? left over  role {role}: to delete it: bao delete auth/{setting.mount}/role/{setting.deploy}",
+            f"? left over  policy {setting.deploy}: to delete it: bao policy delete {setting.deploy}",
+            "nothing to do",
+        ],
+    )
+    assert setting.writes_since(mark) == []
+    ran = setting.policy("--check", "--format", "json")
+    assert ran.status == 20
+    assert [(one["grade"], one["what"]) for one in json.loads(ran.out)["findings"]] == [
+        ("more", "role"),
+        ("more", "policy"),
+    ]
+
+
+def test_what_is_not_of_this_project_is_not_left_over(setting: Setting) -> None:
+    setting.applied()
+    stored = setting.admin.read_policy(setting.deploy)
+    assert stored is not None
+    setting.admin.write_policy(f"{setting.name}-x", stored.text.replace(f"acme/{setting.name}", "acme/other"))
+    ran = setting.policy("--check")
+    assert (ran.status, ran.out) == (0, "")
+
+
+def test_a_left_over_role_with_more_than_its_own_policy_is_one_that_nothing_implies(setting: Setting) -> None:
+    setting.applied()
+    setting.change_role(token_policies=[setting.deploy, setting.test])
+    text = setting.manifest.read_text(encoding="utf-8")
+    setting.manifest.write_text(text[: text.index("[jobs.deploy]")], encoding="utf-8")
+    ran = setting.policy("--check")
+    given = f"it also gives {setting.deploy}, {setting.test}; nothing implies it"
+    assert (ran.status, ran.out.splitlines()) == (
+        20,
+        [
+            f"more   policy {setting.deploy}: it is left over: nothing implies it any more",
+            f"more   role {setting.mount}/{setting.deploy}: {given}",
+        ],
+    )
+
+
+def test_a_default_policy_that_opens_records_of_a_job_is_found(setting: Setting) -> None:
+    setting.applied()
+    default = setting.admin.read_policy("default")
+    assert default is not None
+    wide = f'path "{setting.kv}/data/app/prod/*" {{ capabilities = ["read"] }}'
+    setting.admin.write_policy("default", f"{default.text}\n{wide}\n")
+    try:
+        ran = setting.policy("--check")
+    finally:
+        setting.admin.write_policy("default", default.text)
+    text = f"every token has it, and {wide} is also for {setting.kv}/data/app/prod/db"
+    assert (ran.status, ran.out.splitlines()) == (20, [f"more   policy default: {text}"])
+
+
+def test_what_somebody_wrote_into_a_role_cannot_speak_to_the_ci_host(setting: Setting) -> None:
+    setting.applied()
+    setting.change_role(bound_claims={"ref": "x\n::error::y\u2028::add-mask::z ##[command]"}, user_claim="a\n::b")
+    for options in (("--check",), ("--apply",), ("--check", "--format", "json")):
+        ran = setting.policy(*options)
+        assert ran.status in {2, 20}
+        assert not [line for line in (ran.out + ran.err).splitlines() if line.lstrip().startswith("::")]
+        assert options[-1] == "json" or "##[" not in ran.out
