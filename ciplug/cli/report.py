@@ -40,8 +40,16 @@ class Report:
         click.echo(line)
 
     def show_document(self, document: object) -> None:
-        """A document for programs on stdout. It is valid JSON, and no CI host takes a part of it for a command."""
-        self.show(self.clean(json.dumps(document, indent=2)).replace("##[", r"#\u0023["))
+        """A document for programs on stdout, as it is. No CI host takes a part of it for a command."""
+        self.show(json.dumps(document, indent=2).replace("##[", r"#\u0023["))
+
+    def cleaned(self, document: object) -> object:
+        """A copy of a document for programs with each of its texts cleaned, and its keys as they are."""
+        if isinstance(document, dict):
+            return {key: self.cleaned(value) for key, value in document.items()}
+        if isinstance(document, list):
+            return [self.cleaned(value) for value in document]
+        return self.clean(document) if isinstance(document, str) else document
 
     def say(self, message: str) -> None:
         """One line on stderr."""
