@@ -1,4 +1,4 @@
-"""The demo's CI part: a job that leaks, one that asks for too much, one from a fork, and one that lacks a secret."""
+"""The demo's CI part: a job that leaks, one that asks for too much, the doctor, a fork, a job that lacks a secret."""
 
 from __future__ import annotations
 
@@ -39,6 +39,13 @@ class Jobs:
         edited.write_text("".join(line for line in lines if not line.startswith("only_if")), encoding="utf-8")
         command = ("--manifest", edited.name, "fetch", "--job", "deploy", "--to", "json")
         self._shell.run(*command, claims=github_claims(), expect=6)
+
+    def explained(self) -> None:
+        """The same question, put to the doctor."""
+        self._shell.title("Why does this job get none of the deploy job's secrets? One cause, and what mends it")
+        told = self._shell.run("doctor", "--job", "deploy", claims=github_claims(), expect=20)
+        causes = [line for line in told.splitlines() if line.lstrip().startswith("✗")]
+        self._shell.check(len(causes) == 1 and "environment" in causes[0], "it names one cause, and the right one")
 
     def fork(self) -> None:
         """A job for a pull request from a fork."""

@@ -41,7 +41,7 @@ class Demo:
         self._set_up()
         mark = self._bao.mark()
         jobs = Jobs(self.shell, self._bao, self._values)
-        for step in (jobs.leaky, jobs.anothers_secrets, jobs.fork, jobs.missing):
+        for step in (jobs.leaky, jobs.anothers_secrets, jobs.explained, jobs.fork, jobs.missing):
             step()
         syncs = Syncs(self.shell, self._bao, self.platforms, self._values)
         for step in (syncs.plan, syncs.apply, syncs.find_drift, syncs.repair, syncs.prune, syncs.idle):
