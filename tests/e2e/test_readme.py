@@ -21,6 +21,7 @@ from tests.e2e.outside import eventually, started
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import MakesJobEnv, RunsCiplug
+    from tests.e2e.policy_setting import Setting
     from tests.e2e.sync_world import World
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
@@ -85,6 +86,16 @@ def test_policy_of_the_readme_is_all_that_a_sync_needs(world: World, ciplug: Run
     assert ciplug("sync", "web", "--check", env=env).returncode == 0
     assert b"no ledger" not in done.stdout
     assert world.stored["web"] == world.wanted
+
+
+def test_policy_of_the_readme_is_all_that_a_check_needs(setting: Setting) -> None:
+    setting.applied()
+    name = f"{setting.name}-auditor"
+    setting.admin.write_policy(name, blocks("hcl")[2])
+    token = setting.admin.create_token(policies=[name]).reveal().decode()
+    ran = setting.policy("--check", token=token)
+    assert (ran.status, ran.out) == (0, "")
+    assert "not looked at" not in ran.err
 
 
 def test_document_of_a_sync_has_the_keys_that_the_readme_explains() -> None:
