@@ -9,6 +9,7 @@ from binascii import a2b_base64
 from typing import TYPE_CHECKING, Any
 
 from ciplug.errors import CiplugError, HandOverError, MissingError
+from ciplug.frozen import frozen
 from ciplug.values import Contents, Delivered, Secret
 
 if TYPE_CHECKING:
@@ -19,6 +20,23 @@ if TYPE_CHECKING:
 
 _INDEX = "0|[1-9][0-9]{0,8}"
 """An array index as JSON pointers have it (RFC 6901 section 4): without leading zeros."""
+
+
+@frozen
+class Absence:
+    """That `grant` has no value: its field is not there or empty, or its whole record is away, as `record` says."""
+
+    grant: Grant
+    record: MissingError | None = None
+
+
+class AbsentError(MissingError):
+    """Granted secrets are not there: `absences`. `problems` has a text for each, and for whatever else is wrong."""
+
+    def __init__(self, problems: Sequence[str], *, hint: str, absences: Sequence[Absence]) -> None:
+        super().__init__("; ".join(problems), hint=hint)
+        self.problems = tuple(problems)
+        self.absences = tuple(absences)
 
 
 def collect(grants: Sequence[Grant], contents: Mapping[Record, Contents | MissingError]) -> tuple[Delivered, ...]:
@@ -35,15 +53,23 @@ def collect(grants: Sequence[Grant], contents: Mapping[Record, Contents | Missin
             problems.append(err)
     if not problems:
         return tuple(delivered)
-    if len(problems) == 1:
-        raise problems[0]
-    raise type(problems[0])("; ".join(map(str, problems)), hint=problems[0].hint)
+    raise problems[0] if len(problems) == 1 else _of_all(problems)
+
+
+def _of_all(problems: Sequence[CiplugError]) -> CiplugError:
+    """One error for several: of the kind of the first, and with its hint."""
+    first, texts = problems[0], [str(problem) for problem in problems]
+    if not isinstance(first, AbsentError):
+        return type(first)("; ".join(texts), hint=first.hint)
+    absences = [absence for problem in problems if isinstance(problem, AbsentError) for absence in problem.absences]
+    return AbsentError(texts, hint=first.hint, absences=absences)
 
 
 def _deliver(grant: Grant, found: Contents | MissingError) -> Delivered:
     if isinstance(found, MissingError):
         owner = f" (owner: {grant.owner})" if grant.owner else ""
-        raise MissingError(f"{grant.name}: {found}{owner}", hint=found.hint) from found
+        absence = Absence(grant=grant, record=found)
+        raise AbsentError([f"{grant.name}: {found}{owner}"], hint=found.hint, absences=[absence]) from found
     text = _text(grant, _walk(grant, found.data))
     return Delivered(grant=grant, value=_secret(grant, text), version=found.version)
 
@@ -55,10 +81,9 @@ def _walk(grant: Grant, data: Any) -> Any:
         elif isinstance(data, dict) and key in data:
             data = data[key]
         else:
-            raise MissingError(
-                f"{grant.name}: {grant.record} has no field {_show(grant.pointer)}{_nearest(key, data)}",
-                hint="write the field, or mend the ref in the manifest",
-            )
+            problem = f"{grant.name}: {grant.record} has no field {_show(grant.pointer)}{_nearest(key, data)}"
+            hint = "write the field, or mend the ref in the manifest"
+            raise AbsentError([problem], hint=hint, absences=[Absence(grant=grant)])
     return data
 
 
@@ -79,9 +104,8 @@ def _show(pointer: Sequence[str]) -> str:
 def _text(grant: Grant, value: object) -> str:
     """The value as text: strings as they are, everything else as the JSON it is in the vault."""
     if value in (None, "") or (grant.base64 and isinstance(value, str) and value.isspace()):
-        raise MissingError(
-            f"{grant.name}: field {_show(grant.pointer)} of {grant.record} is empty", hint="write a value to the field"
-        )
+        problem = f"{grant.name}: field {_show(grant.pointer)} of {grant.record} is empty"
+        raise AbsentError([problem], hint="write a value to the field", absences=[Absence(grant=grant)])
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 

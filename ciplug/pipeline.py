@@ -173,7 +173,7 @@ def _log_in(steps: Steps, grant: JobGrant, identity: Identity, record: Recorder)
         # A signal ends the request in flight, and the error is then only its consequence.
         steps.signals.check()
         if isinstance(err, LoginRejectedError) and isinstance(identity, IdToken):
-            err.reword("; ".join(filter(None, (str(err), evidence(identity.claims, str(err))))))
+            err.reword("; ".join(filter(None, (str(err), evidence(identity.claims, err.reason)))))
         raise
 
 

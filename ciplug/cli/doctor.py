@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
@@ -57,7 +56,7 @@ def command(invocation: Invocation, job: str | None, environment: str | None, fo
             if form == "text":
                 _show(finding)
         if form == "json":
-            click.echo(json.dumps(_document(task, findings), indent=2))
+            invocation.report.show_document(_document(task, findings))
     failed = [finding for finding in findings if finding.state == "failed"]
     if failed:
         raise FindingsError(

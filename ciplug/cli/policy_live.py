@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -47,7 +46,7 @@ def check(invocation: Invocation, implied: Implied, *, role: str = "", as_json: 
         planned = plan(implied, seat.live)
         if as_json:
             document = show_live.findings_document(findings, implied, seat.live, planned)
-            invocation.report.show(json.dumps(document, indent=2))
+            invocation.report.show_document(document)
         else:
             _show(invocation, show_live.findings_text(findings))
         _note(invocation, [*seat.live.not_looked_at, *show_live.left_alone_text(planned)])
@@ -89,7 +88,7 @@ def apply(
         finally:
             if as_json:
                 document = show_live.plan_document(changes, implied, seat.live, done)
-                invocation.report.show(json.dumps(document, indent=2))
+                invocation.report.show_document(document)
     _refuse_foreign(changes)
 
 
@@ -121,6 +120,7 @@ def _opened(invocation: Invocation, implied: Implied, role: str) -> Iterator[_Se
                 task.client.namespace or None,
                 transport=task.client.transport,
                 patience=task.settings.deadline or task.manifest.vault.deadline,
+                notify=invocation.report.say,
             ) as admin,
         ):
             invocation.report.hide(InHand(values=(), credentials=(login.session.token, identity.token)).forms)
@@ -156,19 +156,30 @@ def _confirm(invocation: Invocation, changes: Sequence[Change], *, possible: boo
 def _carry_out(invocation: Invocation, seat: _Seat, changes: Sequence[Change], done: list[Change]) -> None:
     """Do it, and record what was done; a failure after that names how far it came."""
     total = sum(change.writes for change in changes)
+    begun: list[str] = []
     try:
         invocation.signals.check()
         for change in carry_out(seat.admin, changes):
-            done.append(change)
+            if change.is_half:
+                begun.append(change.name)
+            else:
+                done.append(change)
             seat.record({"event": "write", **_written(change), "change": change.kind, "outcome": "ok"})
-            invocation.report.say(f"{change.kind}d {change.what} {change.name}")
+            invocation.report.say(_told(change))
             invocation.signals.check()
     except CiplugError as err:
-        if not done:
+        if not done and not begun:
             raise
-        raise PolicyError(
-            f"{len(done)} of {total} changes were made, then: {err}", hint=err.hint or "run it again"
-        ) from err
+        half = sorted(set(begun) - {change.name for change in done})
+        only = f" (of policy {', '.join(half)} only what it loses)" if half else ""
+        text = f"{len(done)} of {total} changes were made{only}, then: {err}"
+        raise PolicyError(text, hint=err.hint or "run it again") from err
+
+
+def _told(change: Change) -> str:
+    if change.is_half:
+        return f"policy {change.name}: what it loses is taken away, the rest follows its roles"
+    return f"{change.kind}d {change.what} {change.name}"
 
 
 def _written(change: Change) -> dict[str, str]:

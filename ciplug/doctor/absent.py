@@ -1,50 +1,75 @@
-"""A secret that is not in the vault: the command that writes it, which takes the value from its standard input."""
+"""Secrets that are not in the vault: the commands that write them, which take the values from their standard input."""
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Final
 
 from ciplug.identity.claims import listed
 from ciplug.policy.commands import bao
+from ciplug.vault.errors import DeletedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
-    from ciplug.errors import MissingError
-    from ciplug.values import Grant
+    from ciplug.fields import Absence, AbsentError
+    from ciplug.values import Record
 
 
 _SHOWN: Final = 5
 """Secrets in one line of a job's log."""
 
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+"""Fields that can be named on a command line: one with ``=`` in its name would become another one there."""
 
-def remedies(error: MissingError, grants: Iterable[Grant], namespace: str) -> Sequence[str]:
-    """One line for each of the first secrets that `error` says are missing, or the error's own hint."""
-    found = [line for item in grants if (line := _remedy(item, str(error), namespace))]
+
+def remedies(error: AbsentError, namespace: str) -> Sequence[str]:
+    """One line for each of the first records that lack something of `error`, or the error's own hint."""
+    lacking: dict[Record, list[Absence]] = {}
+    for absence in error.absences:
+        if _is_writable(absence):
+            lacking.setdefault(absence.grant.record, []).append(absence)
+    found = [_remedy(record, absences, namespace) for record, absences in lacking.items()]
     more = len(found) - _SHOWN
     return [*found[:_SHOWN], *([f"and {more} more in the same way"] if more > 0 else [])] or [error.hint]
 
 
-def told(error: MissingError) -> str:
+def told(error: AbsentError) -> str:
     """What is missing, of many secrets only the first ones."""
-    return listed(str(error).split("; "), "; ", _SHOWN)
+    return listed(error.problems, "; ", _SHOWN)
 
 
-def _remedy(grant: Grant, text: str, namespace: str) -> str:
-    """How to write what is missing of `grant`; empty where `text` does not say that it is."""
-    named = re.search(rf"(?:^|; ){re.escape(grant.name)}: ([^;]*)", text)
-    record = grant.record
-    if named is None or record.version is not None or record.engine == "other" or len(grant.pointer) > 1:
-        return ""
-    if "was deleted" in named[1] or "was destroyed" in named[1]:
-        return ""
-    field = grant.pointer[0]
-    # `put` writes the whole record anew, and KV v1 has nothing else.
-    there = "does not exist" not in named[1]
-    if there and record.engine == "kv1":
-        return ""
-    verb = "patch" if there else "put"
-    owner = f" (ask {grant.owner})" if grant.owner else ""
-    command = bao(f"kv {verb}", f"-mount={record.mount}", record.path, f"{field}=-", namespace=namespace)
-    return f"write it{owner}, the value on stdin: {command}; or correct the ref of {grant.name} in the manifest"
+def _is_writable(absence: Absence) -> bool:
+    """Whether one command writes what is missing, and nothing is lost by it."""
+    grant, record = absence.grant, absence.grant.record
+    if record.version is not None or record.engine == "other" or len(grant.pointer) > 1:
+        return False
+    if isinstance(absence.record, DeletedError):
+        return False
+    # KV v1 can only write a record anew, which would drop its other fields.
+    return absence.record is not None or record.engine == "kv2"
+
+
+def _remedy(record: Record, absences: Sequence[Absence], namespace: str) -> str:
+    """How to write all that is missing of `record` at once, as a second ``put`` would drop what the first has written.
+
+    Of very many fields the first; where they are there, so is the record, and the next ones are added to it.
+    """
+    shown = absences[:_SHOWN]
+    fields = list(dict.fromkeys(absence.grant.pointer[0] for absence in shown))
+    plain = len(fields) == 1 and _PLAIN.fullmatch(fields[0])
+    verb = "put" if absences[0].record else "patch"
+    written = f"{fields[0]}=-" if plain else "-"
+    path = ("--", record.path) if record.path.startswith("-") else (record.path,)
+    command = bao(f"kv {verb}", f"-mount={record.mount}", *path, written, namespace=namespace)
+    it, value, ref = ("it", "value", "ref") if len(fields) == 1 else ("them", "values", "refs")
+    stdin = f"the {value} on stdin" if plain else f"with the {value} in this JSON on stdin, {_template(fields)}"
+    owners = listed([owner for owner in dict.fromkeys(absence.grant.owner for absence in shown) if owner])
+    names = listed([absence.grant.name for absence in shown], " and ")
+    asked = f" (ask {owners})" if owners else ""
+    return f"write {it}{asked}, {stdin}: {command}; or correct the {ref} of {names} in the manifest"
+
+
+def _template(fields: Sequence[str]) -> str:
+    return json.dumps(dict.fromkeys(fields, "VALUE"))

@@ -6,11 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from ciplug.doctor import absent, rights
-from ciplug.doctor.claims import change_role
+from ciplug.doctor.claims import change_role, matching
 from ciplug.doctor.engines import engines
-from ciplug.doctor.finding import Finding, failed, from_error, note, ok, readable
+from ciplug.doctor.finding import Finding, brief, failed, from_error, note, ok, readable
 from ciplug.doctor.rejection import mount_remedy, rejected
-from ciplug.errors import CiplugError, DeniedError, LoginRejectedError, MissingError
+from ciplug.errors import CiplugError, DeniedError, LoginRejectedError
+from ciplug.fields import AbsentError
 from ciplug.identity.claims import claims_of, listed, show
 from ciplug.pipeline import logged_in, read
 from ciplug.values import IdToken
@@ -117,9 +118,8 @@ def _inside(case: Case, identity: Identity, login: LiveLogin) -> Iterator[Findin
 
 
 def _error(case: Case, check: str, error: CiplugError) -> Finding:
-    if isinstance(error, MissingError):
-        remedies = absent.remedies(error, case.grant.grants, case.door.namespace)
-        return failed(check, absent.told(error), "\n".join(remedies))
+    if isinstance(error, AbsentError):
+        return failed(check, absent.told(error), "\n".join(absent.remedies(error, case.door.namespace)))
     return from_error(check, error)
 
 
@@ -137,14 +137,23 @@ def _login(case: Case, identity: Identity, login: LiveLogin) -> Iterator[Finding
     except DeniedError:
         # A token without the default policy may not look at itself, and may read all the same.
         policies = None
-    named = listed(list(map(str, policies))) if isinstance(policies, list) else "that it may not see itself"
+    except CiplugError as err:
+        yield note("login", f"your own, whose policies could not be looked at: {err}", err.hint)
+        return
+    named = listed(list(map(brief, policies))) if isinstance(policies, list) else "that it may not see itself"
     yield ok("login", f"your own, with the policies {named}")
 
 
 def _rights(case: Case, identity: Identity, login: LiveLogin) -> Iterator[Finding]:
-    """From one request."""
-    with case.steps.signals.interruptible():
-        refused = rights.denied(case.client, login.session.token, case.grant.grants)
+    """From one request, without which the records themselves tell."""
+    try:
+        with case.steps.signals.interruptible():
+            refused = rights.denied(case.client, login.session.token, case.grant.grants)
+    except InvalidTokenError:
+        raise
+    except CiplugError as err:
+        yield note("rights", f"could not be looked at: {err}", err.hint)
+        return
     if refused:
         remedy = rights.remedy(refused.values(), case.door, identity, _LINES)
         yield failed("rights", f"may not read {listed(list(refused))}", "\n".join(remedy))
@@ -157,11 +166,11 @@ def _leases(case: Case, login: LiveLogin) -> Iterator[Finding]:
     """A lease of a batch token cannot be ended, so none is made here."""
     leased = list(dict.fromkeys(str(item.record) for item in case.grant.grants if item.record.engine == "other"))
     if leased and isinstance(login.session, Session) and login.session.batch:
-        door = replace(case.door, matching=str(_role(case).get("bound_claims_type") or ""))
+        door = replace(case.door, matching=matching(_role(case)))
         yield failed(
             "lease",
             f"role {door.role} gives batch tokens, and the leases of {listed(leased)} could not be ended with them",
-            change_role(door, "token_type=service"),
+            change_role(door, "token_type", "service"),
         )
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import json
+import re
+from shlex import quote
+from typing import TYPE_CHECKING, Any, Final
 
 from ciplug.doctor.finding import Finding, failed, note, ok
 from ciplug.doctor.trust import trust_remedy
@@ -24,6 +27,9 @@ _ANOTHER = {
     "project_id": "the job runs in another project, a fork perhaps",
     "sub": "the build belongs to another job",
 }
+
+_PLAIN: Final = re.compile(r"[A-Za-z0-9][\w:/.+-]*", re.ASCII)
+"""Values that a command line can say; ``a,b`` would become two, ``@a`` a file's contents, ``[…]`` a list."""
 
 _EVENTS = (
     "roles take the events in which the repository's own code runs; run it on push, or name the event in only_if if "
@@ -83,35 +89,50 @@ def claim_remedy(claim: str, claims: Mapping[str, Any], door: Door) -> str:
     has = value_of(claims, claim)
     if isinstance(has, str | bool | int) and str(has).lower() in {"true", "false"}:
         return types_remedy(claim, claims, door)
-    return f"run the job where the claim holds, or bind {door.role} to {_bound(claim, claims)}: `ciplug policy --apply`"
+    binding = f"bind {door.role} to {_bound(claim, claims)}"
+    how = ": `ciplug policy --apply`" if door.implied else " (the role's bound_claims)"
+    return f"run the job where the claim holds, or {binding}{how}"
 
 
 def types_remedy(claim: str, claims: Mapping[str, Any], door: Door) -> str:
     """What to do where a boolean or a number is bound in another JSON type than the token has it in."""
     has = value_of(claims, claim)
+    made = f" (`ciplug policy --apply` makes {door.role} from the manifest)" if door.implied else ""
     return (
         f"types count: the token has the {_kind(has)} {show(has)}; "
-        f"write it so in the manifest and in the role's bound_claims: {_bound(claim, claims)}"
-        f" (`ciplug policy --apply` makes {door.role} from the manifest)"
+        f"write it so in the manifest and in the role's bound_claims: {_bound(claim, claims)}{made}"
     )
 
 
 def audience_remedy(door: Door) -> str:
     """What to do where the role does not admit the manifest's audience."""
-    return change_role(door, f"bound_audiences={door.manifest.vault.audience}")
+    return change_role(door, "bound_audiences", [door.manifest.vault.audience])
 
 
-def change_role(door: Door, field: str) -> str:
-    """What gives the role another `field`: the manifest, or where that does not say whose jobs, a command.
+def change_role(door: Door, field: str, value: str | list[str]) -> str:
+    """What gives the role another `value` of `field`: the manifest, or where that does not say whose jobs, a command.
 
     NOTE: a write leaves what it does not name as it is, but for ``bound_claims_type`` (measured on OpenBao 2.7).
     """
     if door.implied:
         return f"run `ciplug policy --apply`, which makes role {door.role} from the manifest"
-    matching = (f"bound_claims_type={door.matching}",) if door.matching else ()
+    kept = (f"bound_claims_type={door.matching}",) if door.matching else ()
     role = f"auth/{door.mount}/role/{door.role}"
-    command = bao("write", role, "role_type=jwt", *matching, field, namespace=door.namespace)
-    return command if matching else f"add bound_claims_type=glob if the role has it, as this sets it back: {command}"
+    values = [value] if isinstance(value, str) else value
+    plain = all(_PLAIN.fullmatch(one) for one in values)
+    given, piped = (f"{field}={','.join(values)}", "") if plain else ("-", _piped({field: value}))
+    command = piped + bao("write", role, "role_type=jwt", *kept, given, namespace=door.namespace)
+    return command if kept else f"add bound_claims_type=glob if the role has it, as this sets it back: {command}"
+
+
+def matching(role: Mapping[str, Any]) -> str:
+    """How a role as the vault gives it compares its claims; empty where it says neither of the two ways there are."""
+    found = role.get("bound_claims_type")
+    return found if found in ("glob", "string") else ""
+
+
+def _piped(body: Mapping[str, Any]) -> str:
+    return f"printf %s {quote(json.dumps(body))} | "
 
 
 def _lacks_environment(claim: str, claims: Mapping[str, Any]) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ciplug.doctor.access import enter
-from ciplug.doctor.claims import required
+from ciplug.doctor.claims import matching, required
 from ciplug.doctor.finding import Finding, failed, from_error, note, ok, readable
 from ciplug.doctor.reach import reach
 from ciplug.doctor.signature import verify
@@ -112,5 +112,5 @@ def _compared_role(identity: IdToken, case: Case, own: VaultToken, mount: str) -
         yield note("role", f"{path} is not there, or {own.source} may not read it")
         return
     yield ok("role", f"{path}, read with {own.source}")
-    door = replace(case.door, matching=str(role.get("bound_claims_type") or ""))
+    door = replace(case.door, matching=matching(role))
     yield from readable("claims", required(of_role(door.role, role, config), identity.claims, door))

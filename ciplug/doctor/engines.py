@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ciplug.doctor.finding import Finding, failed, note, ok
+from ciplug.doctor.finding import Finding, brief, failed, note, ok
 from ciplug.errors import CiplugError
 from ciplug.vault.inspect import read_mount
 
@@ -31,7 +31,7 @@ def engines(case: Case, login: LiveLogin) -> Iterator[Finding]:
 
 
 def _engine(mount: str, engine: str, seen: Mapping[str, Any]) -> Iterator[Finding]:
-    kind, version = seen.get("type"), _kv_version(seen)
+    kind, version = brief(seen.get("type")), _kv_version(seen)
     if engine == "other":
         yield ok("engine", f"{mount} is of type {kind}")
     elif kind not in {"kv", "generic"}:

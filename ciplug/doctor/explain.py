@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 from ciplug.doctor import absent, rights
 from ciplug.doctor.rejection import rejected
-from ciplug.errors import CiplugError, DeniedError, LoginRejectedError, MissingError
+from ciplug.errors import CiplugError, DeniedError, LoginRejectedError
+from ciplug.fields import AbsentError
 from ciplug.identity.claims import claims_of, listed
 from ciplug.values import IdToken
 from ciplug.vault.errors import InvalidTokenError
@@ -28,9 +29,8 @@ def explain(error: CiplugError, door: Door, identity: Identity | None) -> None:
     if isinstance(error, LoginRejectedError) and isinstance(identity, IdToken):
         finding = rejected(error, door, claims_of(identity))
         error.reword(finding.text, hint=finding.remedy)
-    elif isinstance(error, MissingError):
-        remedies = absent.remedies(error, door.grant.grants, door.namespace)
-        error.reword(absent.told(error), hint="; ".join(remedies))
+    elif isinstance(error, AbsentError):
+        error.reword(absent.told(error), hint="; ".join(absent.remedies(error, door.namespace)))
     error.reword(hint=f"{error.hint}; `{door.asks}` shows every step".removeprefix("; "))
 
 

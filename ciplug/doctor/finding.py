@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final, Literal
 
 from ciplug.frozen import frozen
+from ciplug.vault.reason import quotable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -16,6 +17,10 @@ State = Literal["ok", "failed", "note"]
 
 _SHOWN: Final = 20
 """Findings of one kind that are good, bad or worth a word, each."""
+
+
+_BRIEF: Final = 60
+"""Characters of a version, a policy's name and the like."""
 
 
 @frozen
@@ -46,6 +51,11 @@ def failed(check: str, text: str, remedy: str) -> Finding:
 def from_error(check: str, error: CiplugError) -> Finding:
     """The error that a step ended with."""
     return failed(check, str(error), error.hint)
+
+
+def brief(value: object) -> str:
+    """What a server says, in the length of a word or two."""
+    return quotable(str(value), _BRIEF)
 
 
 def readable(check: str, findings: Iterable[Finding]) -> Iterator[Finding]:

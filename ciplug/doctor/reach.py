@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import TYPE_CHECKING
 
-from ciplug.doctor.finding import Finding, failed, note, ok
+from ciplug.doctor.finding import Finding, brief, failed, note, ok
 from ciplug.net.failures import ProxyRefused, TlsRefused
+from ciplug.policy.commands import bao
 from ciplug.vault.inspect import health
 
 if TYPE_CHECKING:
@@ -48,12 +50,15 @@ def _finding(case: Case, address: Address, found: Health) -> Finding:
     if found.problem is not None:
         return _unusable(case, address, found.problem, found.failure)
     if not found.initialized:
-        return failed("vault", f"{address} is not initialised", f"bao operator init -address={address}")
+        return failed("vault", f"{address} is not initialised", bao("operator init", f"-address={address}"))
     if found.sealed:
         return failed(
-            "vault", f"{address} is sealed", f"an operator has to unseal it: bao operator unseal -address={address}"
+            "vault",
+            f"{address} is sealed",
+            f"an operator has to unseal it: {bao('operator unseal', f'-address={address}')}",
         )
-    text = f"{address} answers: version {found.version}{', standby' if found.standby else ''}{_way(case, address)}"
+    standby = ", standby" if found.standby else ""
+    text = f"{address} answers: version {brief(found.version)}{standby}{_way(case, address)}"
     if found.skew is not None and abs(found.skew) > SKEW_SECONDS:
         return note(
             "vault",
@@ -79,9 +84,9 @@ def _unusable(case: Case, address: Address, problem: CiplugError, failure: Failu
     if isinstance(failure, ProxyRefused):
         return failed("proxy", str(problem), problem.hint)
     if isinstance(failure, TlsRefused):
-        show = f"openssl s_client -connect {origin.bracketed}:{origin.port} -showcerts </dev/null"
+        show = f"openssl s_client -connect {quote(f'{origin.bracketed}:{origin.port}')} -showcerts </dev/null"
         return failed("tls", str(problem), f"{problem.hint}; to see its certificate: {show}")
     proxy = case.proxies.route(origin)
     told = f" (through the proxy {proxy})" if proxy else ""
-    seen = f"to see it: curl -v {address}/v1/sys/health"
+    seen = f"to see it: curl -v {quote(f'{address}/v1/sys/health')}"
     return failed("vault", f"{problem}{told}", f"{problem.hint}; {seen}")

@@ -30,6 +30,15 @@ def _take_a_fresh_one(door: Door) -> str:
     return f"{fresh}; if the token is fresh, {_CLOCKS}"
 
 
+def _role_remedy(door: Door) -> str:
+    whose = "" if door.implied else "say in [project] whose jobs these are, and "
+    return (
+        f"{whose}create the role with `ciplug policy --apply`, or name one that is there: "
+        f'[jobs.{door.grant.job}] role = "…"; to see them: '
+        + bao("list", f"auth/{door.mount}/role", namespace=door.namespace)
+    )
+
+
 _CAUSES: Final[tuple[tuple[str, str, Callable[[Door, Mapping[str, Any]], str]], ...]] = (
     # Before what the vault would have verified with them.
     ("get keys failed", "issuer keys", lambda _door, _claims: UNREACHABLE_KEYS),
@@ -40,15 +49,7 @@ _CAUSES: Final[tuple[tuple[str, str, Callable[[Door, Mapping[str, Any]], str]], 
     ("audience", "claim aud", lambda door, _claims: audience_remedy(door)),
     ("(iss)", "claim iss", trust_remedy),
     ("(sub)", "claim sub", lambda door, claims: claim_remedy("sub", claims, door)),
-    (
-        "could not be found",
-        "role",
-        lambda door, _claims: (
-            "create the role with `ciplug policy --apply`, or name one that is there: "
-            f'[jobs.{door.grant.job}] role = "…"; to see them: '
-            + bao("list", f"auth/{door.mount}/role", namespace=door.namespace)
-        ),
-    ),
+    ("could not be found", "role", lambda door, _claims: _role_remedy(door)),
     ("could not load configuration", "auth mount", trust_remedy),
     ("signature", "signature", lambda door, claims: trust_remedy(door, claims, "the auth method trusts other keys: ")),
 )

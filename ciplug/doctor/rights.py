@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ciplug.policy.hcl import rule
 from ciplug.policy.rights import READ, rule_path
 from ciplug.values import IdToken
-from ciplug.vault.inspect import capabilities
+from ciplug.vault.inspect import LOOK_SECONDS, capabilities
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -22,7 +22,7 @@ _ENOUGH = {"read", "root", "sudo"}
 def denied(client: VaultClient, token: Secret, grants: Iterable[Grant]) -> Mapping[str, str]:
     """The paths that `token` may not read, as a policy names them, by the record that is there."""
     paths = {str(item.record): rule_path(item.record) for item in grants}
-    allowed = capabilities(client, token, list(dict.fromkeys(paths.values())))
+    allowed = capabilities(client, token, list(dict.fromkeys(paths.values())), seconds=LOOK_SECONDS)
     return {record: path for record, path in paths.items() if not _ENOUGH.intersection(allowed[path])}
 
 

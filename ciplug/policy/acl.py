@@ -16,15 +16,46 @@ def is_pattern(path: str) -> bool:
     return path.endswith("*") or "+" in path.split("/")
 
 
-def reaches(rule: str, path: str) -> bool:
-    """Whether a rule for the path or pattern `rule` is for `path`."""
-    return rule == path or (is_pattern(rule) and _matches(rule, path))
+def has_template(path: str) -> bool:
+    """Whether the vault fills something of the token's own into `path`."""
+    return "{{" in path
+
+
+def overlap(rule: str, other: str) -> bool:
+    """Whether there is a path for which both rules are, each of them for a path or a pattern.
+
+    A template (``{{identity.entity.name}}``) may stand for anything, and for more than one segment.
+    """
+    ends = (_untemplated(rule), _untemplated(other))
+    one, two = (end.removesuffix("*").split("/") for end in ends)
+    one_begins, two_begins = (end.endswith("*") for end in ends)
+    for at, (mine, theirs) in enumerate(zip(one, two, strict=False)):
+        mine_ends, theirs_end = one_begins and at == len(one) - 1, two_begins and at == len(two) - 1
+        if "+" not in {mine, theirs} and not (
+            (mine_ends and theirs.startswith(mine))
+            or (theirs_end and mine.startswith(theirs))
+            or (mine == theirs and not (mine_ends or theirs_end))
+        ):
+            return False
+        if mine_ends or theirs_end:
+            return True
+    return len(one) == len(two)
+
+
+def patterns_for(path: str, rules: Mapping[str, frozenset[str]]) -> list[frozenset[str]]:
+    """What each pattern among `rules` gives that is for `path`; the vault goes by one of them alone."""
+    return [given for rule, given in rules.items() if is_pattern(rule) and _matches(rule, path)]
 
 
 def is_covered(path: str, wanted: frozenset[str], rules: Mapping[str, frozenset[str]]) -> bool:
     """Whether a pattern among `rules` allows `wanted` on `path`, and none denies it."""
-    covering = [given for rule, given in rules.items() if is_pattern(rule) and _matches(rule, path)]
+    covering = patterns_for(path, rules)
     return any(wanted <= given for given in covering) and not any("deny" in given for given in covering)
+
+
+def _untemplated(rule: str) -> str:
+    before, mark, _ = rule.partition("{{")
+    return f"{before}*" if mark else rule
 
 
 def _matches(pattern: str, path: str) -> bool:

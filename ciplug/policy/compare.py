@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Literal
 
 from ciplug.frozen import frozen
 from ciplug.policy import mark
-from ciplug.policy.acl import is_covered, is_pattern, reaches
+from ciplug.policy.acl import is_covered, is_pattern
+from ciplug.policy.compare_default import default_differences
 from ciplug.policy.compare_mount import mount_differences
 from ciplug.policy.compare_role import differences
 from ciplug.policy.difference import GRADES, Difference
 from ciplug.policy.hcl import UnreadableError, read, render, rule
-from ciplug.policy.live import key
+from ciplug.policy.live import issuer_of, key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -42,7 +43,7 @@ def compare(implied: Implied, live: Live) -> tuple[LiveDifference, ...]:
             found.append(LiveDifference(grade="other", what="policy", name=policy.name, text=text))
     for role in implied.roles:
         found += _named("role", place(role), differences(role.jwt, live.roles.get(key(role))))
-    found += [*_mounts(implied.roles, live), *_default(implied.policies, live)]
+    found += [*_mounts(implied.roles, live), *_default(implied, live)]
     return tuple(sorted(found, key=lambda one: GRADES.index(one.grade)))
 
 
@@ -64,7 +65,7 @@ def policy_differences(policy: Policy, text: str | None) -> Iterator[Difference]
         yield Difference(grade="other", text=str(err))
         return
     yield from _rules(policy, found.rules)
-    yield from (Difference(grade="other", text=f"it also says {other}") for other in found.others)
+    yield from (Difference(grade="other", text=f"it also says {other}") for other in found.besides)
 
 
 def _rules(policy: Policy, rules: Mapping[str, frozenset[str]]) -> Iterator[Difference]:
@@ -103,24 +104,24 @@ def _beside(live: Live) -> Iterator[LiveDifference]:
     for (mount, name), policies in live.unimplied.items():
         text = f"it also gives {', '.join(policies)}; nothing implies it"
         yield LiveDifference(grade="more", what="role", name=f"{mount}/{name}", text=text)
+    for role in live.cel_roles:
+        yield LiveDifference(grade="more", what="role", name=role.item.place, text=role.text)
 
 
-def _default(policies: Iterable[Policy], live: Live) -> Iterator[LiveDifference]:
-    """What the policy that every token has allows of what is to be read by one job or another."""
-    paths = sorted({path for policy in policies for path in policy.rules})
-    for pattern, given in live.default.items():
-        reached = [path for path in paths if reaches(pattern, path)]
-        if reached and given and "deny" not in given:
-            text = f"every token has it, and {rule(pattern, given)} is also for {', '.join(reached)}"
-            yield LiveDifference(grade="more", what="policy", name="default", text=text)
+def _default(implied: Implied, live: Live) -> Iterator[LiveDifference]:
+    """What every token may do that is to be one job's alone, and what of it cannot be told."""
+    yield from _named("policy", "default", default_differences(implied, live.default))
+    for why in live.default_unread:
+        text = f"every token has it, and what it allows cannot be told: {why}"
+        yield LiveDifference(grade="other", what="policy", name="default", text=text)
 
 
 def _mounts(roles: Iterable[Role], live: Live) -> Iterator[LiveDifference]:
     """How the auth mounts of `roles` differ, of those whose configuration was read."""
     for mount, role in {role.mount: role for role in roles}.items():
         if mount in live.configs:
-            issuer = str(role.jwt.bound_claims.get("iss") or "")
-            yield from _named("mount", mount, mount_differences(issuer, live.configs[mount] or {}))
+            found = mount_differences(role.host, issuer_of(role), live.configs[mount] or {})
+            yield from _named("mount", mount, found)
 
 
 def _named(

@@ -46,7 +46,7 @@ def _said(text: str) -> list[str]:
         found = read(text)
     except UnreadableError as err:
         return [str(err)]
-    return [*(rule(path, capabilities) for path, capabilities in found.rules.items()), *found.others]
+    return [*(rule(path, capabilities) for path, capabilities in found.rules.items()), *found.besides]
 
 
 def _lines(fields: Mapping[str, Any]) -> Iterator[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ciplug.errors import UsageError
 from ciplug.frozen import frozen
 from ciplug.policy import mark
+from ciplug.policy.plain_hcl import read_plain
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -22,6 +23,14 @@ CAPABILITIES: Final = frozenset(
 _NEVER_IN_A_PATH: Final = frozenset('"\\{}*+')
 """What would end the string, begin a template, or make a path mean others as well."""
 
+LEGACY: Final = {
+    "deny": frozenset({"deny"}),
+    "read": frozenset({"list", "read"}),
+    "write": frozenset({"create", "delete", "list", "read", "update"}),
+    "sudo": frozenset({"create", "delete", "list", "read", "sudo", "update"}),
+}
+"""What a vault still takes ``policy = "write"`` for. Source: https://github.com/openbao/openbao, vault/policy.go"""
+
 _BLANK: Final = "new_line_or_comment"
 
 LARGEST: Final = 1024 * 1024
@@ -34,10 +43,19 @@ class UnreadableError(UsageError):
 
 @frozen
 class Reading:
-    """What a text allows, by path, and by name what it says besides: ``path "a": allowed_parameters``."""
+    """What a text allows, by path, and by name what it says besides of a path: ``path "a": allowed_parameters``.
+
+    `unread` is what may allow anything: ``path "a" "b"``, which is no block of one path.
+    """
 
     rules: Mapping[str, frozenset[str]]
     others: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
+
+    @property
+    def besides(self) -> tuple[str, ...]:
+        """All that is not paths and capabilities."""
+        return (*self.others, *self.unread)
 
 
 def render(policy: Policy, denied: Collection[str] = ()) -> str:
@@ -63,23 +81,39 @@ def rule(path: str, capabilities: Iterable[str], width: int = 0) -> str:
 def read(text: str) -> Reading:
     """What the policy `text` allows, with what it says besides; ``UnreadableError`` where that cannot be told.
 
-    Paths and capabilities that are there twice are united, as the vault does.
+    Paths and capabilities that are there twice are united, as the vault does, and one ``/`` before a path is dropped.
     """
+    if len(text) > LARGEST:
+        raise UnreadableError("the policy is longer than 1 MiB")
     rules: dict[str, frozenset[str]] = {}
+    if (plain := read_plain(text)) is not None:
+        for path, capabilities in plain.items():
+            _unite(rules, path, capabilities)
+        return Reading(rules=rules)
     others: list[str] = []
+    unread: list[str] = []
     for item in _items(_tree(text)):
-        path = _path(item)
-        if path is None:
-            others.append(_name(item))
-            continue
-        allowed = rules.get(path, frozenset())
-        for attribute in _items(item.children[-2]):
-            if attribute.data == "attribute" and _name(attribute) == "capabilities":
-                allowed |= _capabilities(attribute, path)
-            else:
-                others.append(f'path "{path}": {_name(attribute)}')
-        rules[path] = allowed
-    return Reading(rules=rules, others=tuple(dict.fromkeys(others)))
+        named = _path(item)
+        if named is None:
+            unread.append(_called(item))
+        else:
+            _read_block(item, named, rules, others)
+    return Reading(rules=rules, others=tuple(dict.fromkeys(others)), unread=tuple(dict.fromkeys(unread)))
+
+
+def _read_block(block: Any, path: str, rules: dict[str, frozenset[str]], others: list[str]) -> None:
+    _unite(rules, path, frozenset())
+    for attribute in _items(block.children[-2]):
+        allowed = _allowed(attribute, path)
+        if allowed is None:
+            others.append(f'path "{path}": {_name(attribute)}')
+        else:
+            _unite(rules, path, allowed)
+
+
+def _unite(rules: dict[str, frozenset[str]], path: str, capabilities: frozenset[str]) -> None:
+    plain = path.removeprefix("/")
+    rules[plain] = rules.get(plain, frozenset()) | capabilities
 
 
 def _plain(path: str) -> str:
@@ -105,11 +139,9 @@ def _tree(text: str) -> Any:
         from lark.exceptions import LarkError
     except ImportError as err:
         raise UnreadableError(
-            "the policy is not as ciplug writes it, and nothing is installed that reads others",
+            "the policy is written in another way than ciplug's, and nothing is installed that reads others",
             hint="pip install 'ciplug[policy]'",
         ) from err
-    if len(text) > LARGEST:
-        raise UnreadableError("the policy is longer than 1 MiB")
     try:
         return hcl2.parses_to_tree(text).children[0]
     except LarkError as err:
@@ -137,6 +169,23 @@ def _path(item: Any) -> str | None:
     if path is None:
         raise UnreadableError("a path of the policy is no plain string")
     return path
+
+
+def _called(item: Any) -> str:
+    """An attribute or block in words, a block with its labels: ``path "a" "b"``."""
+    labels = item.children[1:-3] if item.data == "block" else []
+    return " ".join([_name(item), *(f'"{_text(label) or "…"}"' for label in labels)])
+
+
+def _allowed(attribute: Any, path: str) -> frozenset[str] | None:
+    """What one line of a path's block allows, ``None`` where it says something else."""
+    if attribute.data != "attribute":
+        return None
+    if _name(attribute) == "capabilities":
+        return _capabilities(attribute, path)
+    if _name(attribute) == "policy":
+        return LEGACY.get(_text(_inside(attribute.children[-1], "string")) or "")
+    return None
 
 
 def _capabilities(attribute: Any, path: str) -> frozenset[str]:

@@ -50,7 +50,8 @@ class Shape:
 @frozen
 class HostKind:
     """One kind of CI host. `texts` and `numbers` are the claims of its tokens, by their type in JSON; `issuer` is the
-    ``iss`` of the host's own service, empty where there is none.
+    ``iss`` of the host's own service, empty where there is none; `keys` are the paths below an issuer at which hosts of
+    this kind serve their own keys, and nobody's files.
 
     `attribution` are claims for the vault's audit log. NOTE: a login fails where one of these is no string (measured on
     OpenBao 2.7: ``error converting claim 'build_number' to string``), so numbers, lists and what may be null are not
@@ -64,6 +65,7 @@ class HostKind:
     attribution: tuple[str, ...]
     shapes: Mapping[str, Shape] = field(default_factory=dict)
     issuer: str = ""
+    keys: tuple[str, ...] = ()
 
     def knows(self, claim: str) -> bool:
         """Whether the host's tokens have `claim`; GitHub's custom properties have names of their owners' making."""
@@ -86,6 +88,7 @@ GITHUB: Final = HostKind(
     kind="github",
     label="GitHub Actions",
     issuer="https://token.actions.githubusercontent.com",
+    keys=("/.well-known/jwks", "/jwks"),  # the second one is where stand-ins of the service have them
     # https://docs.github.com/en/actions/reference/security/oidc
     texts=_REGISTERED
     | {
@@ -105,6 +108,7 @@ GITLAB: Final = HostKind(
     kind="gitlab",
     label="GitLab CI",
     issuer="https://gitlab.com",
+    keys=("/oauth/discovery/keys",),
     # https://docs.gitlab.com/ci/secrets/id_token_authentication/
     texts=_REGISTERED
     | {
@@ -125,6 +129,7 @@ GITLAB: Final = HostKind(
 JENKINS: Final = HostKind(
     kind="jenkins",
     label="Jenkins",
+    keys=("/jwks",),
     # https://github.com/jenkinsci/oidc-provider-plugin
     texts=_REGISTERED - {"jti"},
     numbers=_TIMES - {"nbf"} | {"build_number"},

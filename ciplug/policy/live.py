@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ciplug.errors import DeniedError, MissingError, VaultError
 from ciplug.frozen import frozen
 from ciplug.policy.commands import bao
+from ciplug.policy.compare_mount import private_authorities
 from ciplug.vault.errors import NoNamespaceError
 
 if TYPE_CHECKING:
@@ -19,22 +20,38 @@ if TYPE_CHECKING:
 
 @frozen
 class LiveItem:
-    """A policy or role that is there. `mount` is empty for a policy."""
+    """A policy or role that is there. `mount` is empty for a policy; a program chooses the policies of a CEL role."""
 
     what: Literal["policy", "role"]
     name: str
     mount: str = ""
+    is_cel: bool = False
 
     @property
     def place(self) -> str:
-        """What it is called in a line: ``shop-test`` or ``jwt/shop-test``."""
-        return f"{self.mount}/{self.name}" if self.mount else self.name
+        """What it is called in a line: ``shop-test``, ``jwt/shop-test`` or ``jwt/cel/shop-test``."""
+        return "/".join([*filter(None, [self.mount]), *(["cel"] if self.is_cel else []), self.name])
 
     def removal(self, namespace: str = "") -> str:
         """The command that deletes it."""
         if self.what == "policy":
             return bao("policy delete", self.name, namespace=namespace)
-        return bao("delete", f"auth/{self.mount}/role/{self.name}", namespace=namespace)
+        kind = "cel/role" if self.is_cel else "role"
+        return bao("delete", f"auth/{self.mount}/{kind}/{self.name}", namespace=namespace)
+
+
+@frozen
+class CelRole:
+    """A role whose policies a program chooses (OpenBao alone has these), and which of the project's its text names."""
+
+    item: LiveItem
+    named: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """What is wrong with it. A program can also put the name of a policy together."""
+        names = f" (it names {', '.join(self.named)})" if self.named else ""
+        return f"its program may give any policy{names}; nothing implies it"
 
 
 @frozen
@@ -42,10 +59,11 @@ class Live:
     """The policies and roles of the names that are implied, ``None`` for those that are not there; by `key` for roles.
 
     `configs` are the auth mounts' own, ``None`` where nobody has said whose tokens to trust, without those that may not
-    be read. `left_over`, `unimplied` and `default` are what `ciplug.policy.beside` finds beside all that: what ciplug
+    be read. The others down to `default_unread` are what `ciplug.policy.beside` finds beside all that: what ciplug
     once wrote for this project and the manifest implies no longer; the other roles that nothing implies, by mount and
-    name, with those policies of the project that they give; and the rules of the policy that every token has.
-    `not_looked_at` says what of all this could not be seen, and why. `namespace` is the vault's, for commands.
+    name, with those policies of the project that they give; the CEL roles, of which that cannot be told; the rules of
+    the policy that every token has, and what of it could not be read. `not_looked_at` says what of all this could not
+    be seen, and why. `namespace` is the vault's, for commands.
     """
 
     policies: Mapping[str, StoredPolicy | None] = field(default_factory=dict)
@@ -53,7 +71,9 @@ class Live:
     configs: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)
     left_over: tuple[LiveItem, ...] = ()
     unimplied: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
+    cel_roles: tuple[CelRole, ...] = ()
     default: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    default_unread: tuple[str, ...] = ()
     not_looked_at: tuple[str, ...] = ()
     namespace: str = ""
 
@@ -61,6 +81,12 @@ class Live:
 def key(role: Role) -> tuple[str, str]:
     """The role's mount and name, by which `Live` has it."""
     return role.mount, role.jwt.name
+
+
+def issuer_of(role: Role) -> str:
+    """The ``iss`` that the role binds, empty where it binds none."""
+    issuers = role.jwt.bound_claims.get("iss") or ""
+    return str(issuers[0] if isinstance(issuers, list | tuple) else issuers)
 
 
 def policies_of(role: Mapping[str, Any]) -> tuple[str, ...]:
@@ -107,18 +133,22 @@ def _roles(admin: Admin, implied: Iterable[Role], namespace: str) -> Mapping[tup
 def _configs(admin: Admin, implied: Iterable[Role], unseen: list[str]) -> Mapping[str, Mapping[str, Any] | None]:
     """Whose tokens each mount trusts. Who may read roles need not be one who may read this, so that is no error."""
     configs: dict[str, Mapping[str, Any] | None] = {}
-    for mount in dict.fromkeys(role.mount for role in implied):
+    for mount, role in {role.mount: role for role in implied}.items():
         try:
-            configs[mount] = admin.jwt.read_config(mount)
+            config = configs[mount] = admin.jwt.read_config(mount)
         except DeniedError as err:
             unseen.append(f"whose tokens auth/{mount} trusts was not looked at: {err}")
+            continue
+        unseen += [
+            f"who has the key of the authority in {name} of auth/{mount} cannot be looked at"
+            for name in private_authorities(issuer_of(role), config or {})
+        ]
     return configs
 
 
 def _enabling(role: Role, namespace: str) -> str:
     """The commands that enable the auth method of `role`, and tell it whose tokens to trust."""
-    issuers = role.jwt.bound_claims.get("iss") or "ISSUER"
-    issuer = str(issuers[0] if isinstance(issuers, list | tuple) else issuers)
+    issuer = issuer_of(role) or "ISSUER"
     trust = (f"oidc_discovery_url={issuer}", f"bound_issuer={issuer}")
     enable = bao("auth enable", f"-path={role.mount}", "jwt", namespace=namespace)
     return f"{enable} && {bao('write', f'auth/{role.mount}/config', *trust, namespace=namespace)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from ciplug.frozen import frozen
@@ -12,6 +12,7 @@ from ciplug.policy import mark
 from ciplug.policy.compare import place, policy_differences
 from ciplug.policy.compare_role import differences
 from ciplug.policy.diff import policy_diff, role_diff
+from ciplug.policy.halves import first_half
 from ciplug.policy.live import LiveItem, key, policies_of
 from ciplug.policy.model import Policy, Role
 from ciplug.vault.admin import StoredPolicy
@@ -33,7 +34,8 @@ class Change:
 
     `seen` is what the vault had when this was planned: nothing else is replaced. `keeps` are the fields of a role that
     a write leaves as they are, or the paths that a policy denies and goes on denying. `remedy` says how to go on with
-    what is foreign.
+    what is foreign. `half` is what of a policy is written before all else, see `ciplug.policy.halves`; a change that
+    `is_half` is that first writing.
     """
 
     kind: Kind
@@ -43,6 +45,8 @@ class Change:
     diff: tuple[str, ...] = ()
     seen: StoredPolicy | Mapping[str, Any] | None = field(default=None, repr=False)
     keeps: tuple[str, ...] = ()
+    half: Policy | None = field(default=None, repr=False)
+    is_half: bool = False
 
     @property
     def what(self) -> Literal["policy", "role"]:
@@ -65,8 +69,8 @@ def plan(implied: Implied, live: Live, *, adopt: AbstractSet[str] = frozenset())
 
     What only takes rights away comes first, then the roles that give one of the policies already, so that none of them
     gets more rights under its old conditions; the other roles come last, so that none gives a policy that is not yet as
-    implied. In `adopt` are the names of policies that ciplug takes over although it did not write them, with their
-    roles.
+    implied. A policy that loses and gains while such a role changes has a `half` that comes before all of it. In
+    `adopt` are the names of policies that ciplug takes over although it did not write them, with their roles.
     """
     left: set[tuple[str, str]] = set()
     while True:
@@ -78,7 +82,18 @@ def plan(implied: Implied, live: Live, *, adopt: AbstractSet[str] = frozenset())
             break
         left |= foreign
     names = {name.lower() for name in policies}
-    return tuple(sorted([*policies.values(), *roles], key=lambda change: _turn(change, names)))
+    changing = {role.policy for role, change in zip(implied.roles, roles, strict=True) if _turn(change, names) == 1}
+    written = [_halved(change) if name in changing else change for name, change in policies.items()]
+    return tuple(sorted([*written, *roles], key=lambda change: _turn(change, names)))
+
+
+def _halved(change: Change) -> Change:
+    """`change` of a policy that gains something, with its `half` where it loses something as well."""
+    stored = change.seen
+    if change.kind != "update" or not isinstance(change.item, Policy) or not isinstance(stored, StoredPolicy):
+        return change
+    gains = _widens(change.item, stored)
+    return replace(change, half=first_half(change.item, stored.text)) if gains else change
 
 
 def _turn(change: Change, names: AbstractSet[str]) -> int:
@@ -167,14 +182,20 @@ def _waits(role: Role, policy: Policy, live: Live, adopt: AbstractSet[str], left
 
 
 def _others(policy: Policy, live: Live) -> list[LiveItem]:
-    """The roles of other names that give the policy; one that is left over has conditions that nothing implies."""
+    """The roles of other names that give the policy; one that is left over has conditions that nothing implies.
+
+    A CEL role is among them where its program names the policy. One that does not could put the name together, but were
+    it enough that there is one, whoever may write such roles could keep every project of the vault from being mended;
+    the plan shows it, and a check finds it.
+    """
     name = policy.name.lower()
     unimplied = [
         LiveItem(what="role", name=role, mount=mount)
         for (mount, role), policies in live.unimplied.items()
         if name in policies
     ]
-    return unimplied + [one for one in live.left_over if one.what == "role" and one.name == name]
+    left_over = [one for one in live.left_over if one.what == "role" and one.name == name]
+    return [*unimplied, *left_over, *(role.item for role in live.cel_roles if name in role.named)]
 
 
 def _role(role: Role, policy: Change, live: Live, *, is_adopted: bool) -> Change:

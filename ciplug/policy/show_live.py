@@ -69,6 +69,8 @@ def plan_text(changes: Sequence[Change], live: Live) -> Iterator[str]:
         yield f"= {kept} up to date"
     for (mount, name), policies in live.unimplied.items():
         yield f"? unimplied  role {mount}/{name}: it also gives {', '.join(policies)}; nothing implies it"
+    for cel in live.cel_roles:
+        yield f"? unimplied  role {cel.item.place}: {cel.text}"
     for item in live.left_over:
         yield f"? left over  {item.what} {item.place}: to delete it: {item.removal(live.namespace)}"
 
@@ -86,6 +88,7 @@ def plan_document(changes: Iterable[Change], implied: Implied, live: Live, done:
     planned = [_planned(change) | {"done": (change.what, change.name) in made} for change in changes]
     left = [{"what": one.what, "name": one.place, "removal": one.removal(live.namespace)} for one in live.left_over]
     roles = [{"name": "/".join(role), "policies": list(policies)} for role, policies in live.unimplied.items()]
+    roles += [{"name": cel.item.place, "policies": list(cel.named)} for cel in live.cel_roles]
     found = {"changes": planned, "left_over": left, "unimplied": roles, **_notes(implied, live)}
     return {"format": FORMAT, "mode": "apply", **found}
 

@@ -19,7 +19,7 @@ from ciplug.vault.admin_route import field, route
 from ciplug.vault.client import VaultClient
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
 
     import requests
@@ -49,8 +49,8 @@ class Admin:
     `addresses` are those of one vault; the one that answered last is asked first. `tls` and `proxies` say how they are
     reached: what the process environment says of either is not used. `transport` is one to share instead, which stays
     open. An attempt takes at most `timeout` seconds; each call makes one attempt at each address, or as many as
-    `patience` seconds allow, where a failure may pass and nothing can happen twice. Every verb raises what
-    `ciplug.vault.admin_route.route` says.
+    `patience` seconds allow, where a failure may pass and nothing can happen twice; `notify` is given one line when
+    the first of them is waited for. Every verb raises what `ciplug.vault.admin_route.route` says.
     """
 
     def __init__(
@@ -64,13 +64,14 @@ class Admin:
         transport: Transport | None = None,
         timeout: float = 10.0,
         patience: float | None = None,
+        notify: Callable[[str], None] | None = None,
     ) -> None:
         from ciplug.vault.admin_session import open_session
 
         self._shared = transport is not None
         self._transport = _transport(transport, tls, proxies, timeout)
         listed = [addresses] if isinstance(addresses, str) else addresses
-        vault = VaultClient(listed, transport=self._transport, namespace=namespace or "")
+        vault = VaultClient(listed, transport=self._transport, namespace=namespace or "", notify=notify)
         self._session = open_session(vault, token, seconds=timeout, patience=patience)
         self._client = _client(self._session, vault.namespace)
         self.kv = KvAdmin(self._client)

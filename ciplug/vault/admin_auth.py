@@ -6,7 +6,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import quote
 
-from ciplug.errors import UsageError
+from ciplug.errors import MissingError, UsageError
 from ciplug.frozen import frozen
 from ciplug.vault.admin_route import field as field_of
 from ciplug.vault.admin_route import route
@@ -120,6 +120,28 @@ class JwtAdmin:
                     raise
                 return ()
         return tuple(field_of(line, answer, "data", "keys"))
+
+    def cel_roles(self, mount: str = "jwt") -> tuple[str, ...]:
+        """The name of every role whose policies a program chooses (``LIST /v1/auth/{mount}/cel/role``).
+
+        None for any 404: HashiCorp's Vault knows no such roles, and answers as it does for a mount that is not there.
+        Source: https://openbao.org/api-docs/auth/jwt/
+        """
+        line = f"LIST /v1/auth/{mount}/cel/role"
+        try:
+            with route(line):
+                answer = self._client.adapter.list(f"/v1/auth/{quote(mount)}/cel/role")
+        except MissingError:
+            return ()
+        return tuple(field_of(line, answer, "data", "keys"))
+
+    def read_cel_role(self, name: str, mount: str = "jwt") -> Mapping[str, Any] | None:
+        """Such a role's fields, its program among them, ``None`` where there is none of that name.
+
+        The route is ``GET /v1/auth/{mount}/cel/role/{name}``.
+        """
+        url = f"/v1/auth/{quote(mount)}/cel/role/{quote(name, safe='')}"
+        return self._read(f"GET /v1/auth/{mount}/cel/role/{name}", url)
 
     def _read(self, line: str, url: str) -> Mapping[str, Any] | None:
         from hvac.exceptions import InvalidPath

@@ -40,7 +40,8 @@ def open_session(client: VaultClient, token: Secret, *, seconds: float, patience
     """A session in which everything below ``BASE`` goes to the addresses of `client`, with `token`, and nowhere else.
 
     `seconds` is the most that one attempt may take. All addresses are asked at most once, or again and again for
-    `patience` seconds. Closing the session leaves the client's transport open.
+    `patience` seconds; the client's own ``say`` is told of the first time. Closing the session leaves the client's
+    transport open.
     """
     session = requests.Session()
     session.trust_env = False
@@ -65,12 +66,15 @@ class _Carrier(BaseAdapter):
         self._token = token
         self._seconds = seconds
         self._patience = patience
+        self._say = client.say
+        self._told = False
 
     def send(self, request: requests.PreparedRequest, *_: object, **__: object) -> requests.Response:
         """The vault's answer to `request`; a ``CiplugError`` where there is none, or none that is a vault's."""
         if self._patience is not None:
             until = self._transport.phase(self._patience)
-            return _handed_over(request, retry(partial(self._round, request, until), until))
+            attempt = partial(self._round, request, until)
+            return _handed_over(request, retry(attempt, until, on_retry=partial(self._tell, until)))
         once = self._transport.phase(self._seconds * len(self._addresses.all))
         try:
             return _handed_over(request, self._round(request, once))
@@ -110,6 +114,11 @@ class _Carrier(BaseAdapter):
             raise _not_now(response, request, place)
         _check_vault(response, place)
         return response
+
+    def _tell(self, until: Deadline, error: CiplugError) -> None:
+        if not self._told:
+            self._told = True
+            self._say(f"{error}; retrying for up to {until.remaining():.0f} s")
 
     def _headers(self, request: requests.PreparedRequest) -> dict[str, str | Secret]:
         return {**request.headers, "User-Agent": f"ciplug/{__version__}", "X-Vault-Token": self._token}

@@ -100,6 +100,17 @@ class VaultClient:
         limit = deadline or self.deadline
         return retry(partial(self._round, call, limit), limit, sleep=sleep, on_retry=partial(self._tell, limit))
 
+    def look(self, call: Call, seconds: float) -> Answer:
+        """The answer to `call` where one comes within `seconds`, for what its caller can do without.
+
+        Each address is asked at most once, nothing is waited for, and nobody is told of a failure but the caller.
+        """
+        limit = self.transport.phase(min(seconds, self.deadline.remaining()))
+        try:
+            return self._round(call, limit)
+        except Transient as again:
+            raise again.error from again.__cause__
+
     def ask(self, address: Address, call: Call, deadline: Deadline, seconds: float | None = None) -> Answer:
         """One attempt at one address, of at most `seconds`.
 

@@ -5,7 +5,6 @@ The texts were observed on OpenBao 2.7; Vault shares them except where said.
 
 from __future__ import annotations
 
-import re
 from dataclasses import field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -21,6 +20,7 @@ from ciplug.errors import (
 )
 from ciplug.frozen import frozen
 from ciplug.net.failures import TooLarge, Unsendable
+from ciplug.vault.reason import quotable, reason_in, texts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,12 +28,6 @@ if TYPE_CHECKING:
     from ciplug.net.failures import Failure
     from ciplug.values import Secret
 
-_LONGEST_REASON = 300
-_CREDENTIAL = (
-    r"eyJ[\w-]+\.[\w-]*(?:\.[\w-]*)*"  # a JWT
-    r"|\bhv[sbr]\.[\w-]+|\b[sbr]\.[A-Za-z0-9_-]{20,}"  # tokens of Vault, of OpenBao and of old Vaults
-    r"|(?<=://)[^\s/@]+(?=@)"  # a database engine repeats its connection URL
-)
 _LOGIN_HINTS = (
     ("expired", "the identity token had expired before the login: take a fresh one, and compare the clocks"),
     ("not yet valid", "the vault's clock is behind the identity provider's: compare the clocks"),
@@ -83,6 +77,10 @@ class UnexplainedRejectionError(LoginRejectedError):
     """A login refused without a reason: no auth mount is there, or the role does not admit this machine's address."""
 
 
+class DeletedError(MissingError):
+    """The version that was asked for is deleted or destroyed; the record itself is there."""
+
+
 class NoNamespaceError(VaultError):
     """The vault does not have the client's namespace; one that only a path names is a plain ``VaultError``."""
 
@@ -97,7 +95,7 @@ class NotThereError(VaultError):
 
 def error_for(status: int, body: Mapping[str, Any], purpose: Purpose, place: Place) -> CiplugError:
     """The error that an answer with `status` (400 and up) and this JSON `body` stands for."""
-    reason = _reason(body, purpose.conceal)
+    reason = reason_in(body, purpose.conceal)
     if "namespace not found" in reason:
         return _no_namespace(purpose, place)
     if status in {413, 429} or status >= 500:
@@ -204,7 +202,7 @@ def _not_found(reason: str, body: Mapping[str, Any], purpose: Purpose) -> Ciplug
         return NotThereError(
             f"nothing is mounted where {purpose.subject} should be", hint="correct vault.kv_mount, or the ref's mount"
         )
-    if any("versioned K/V" in str(warning) for warning in _list(body.get("warnings"))):
+    if any("versioned K/V" in warning for warning in texts(body.get("warnings"))):
         return VaultError(
             f"{purpose.subject} is in a KV version 2 engine and was read as version 1",
             hint="set vault.kv_version = 2 in the manifest",
@@ -221,28 +219,10 @@ def _not_found(reason: str, body: Mapping[str, Any], purpose: Purpose) -> Ciplug
     )
 
 
-def _deleted(metadata: Mapping[str, Any], subject: str) -> MissingError:
+def _deleted(metadata: Mapping[str, Any], subject: str) -> DeletedError:
     version = metadata.get("version") if isinstance(metadata.get("version"), int) else "?"
     text = f"version {version} of {subject} was"
     if metadata.get("destroyed"):
-        return MissingError(f"{text} destroyed in the vault", hint="write a new version of the secret")
-    when = _printable(str(metadata.get("deletion_time") or "an unknown time"))[:40]
-    return MissingError(f"{text} deleted in the vault at {when}", hint="undelete that version, or write a new one")
-
-
-def _reason(body: Mapping[str, Any], conceal: tuple[Secret, ...]) -> str:
-    """The vault's own words on one line, without whatever looks like a credential, 300 characters at most."""
-    text = _printable("; ".join(str(error) for error in _list(body.get("errors"))))
-    for secret in conceal:
-        if shown := secret.reveal().decode("utf-8", "replace"):
-            text = text.replace(shown, "****")
-    text = re.sub(_CREDENTIAL, "****", text)
-    return (text[:_LONGEST_REASON] + "…" if len(text) > _LONGEST_REASON else text) or "no reason given"
-
-
-def _printable(text: str) -> str:
-    return "".join(char if char.isprintable() else " " for char in " ".join(text.split()))
-
-
-def _list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []
+        return DeletedError(f"{text} destroyed in the vault", hint="write a new version of the secret")
+    when = quotable(str(metadata.get("deletion_time") or "an unknown time"), 40)
+    return DeletedError(f"{text} deleted in the vault at {when}", hint="undelete that version, or write a new one")

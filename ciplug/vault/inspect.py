@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ciplug.errors import CiplugError, DeniedError
 from ciplug.frozen import frozen
@@ -12,15 +12,23 @@ from ciplug.net.failures import Failure
 from ciplug.net.retry import Transient
 from ciplug.vault.client import Call
 from ciplug.vault.errors import BadRequestError, NotThereError, Purpose
+from ciplug.vault.parallel import in_parallel
 from ciplug.vault.reading import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from ciplug.net.deadline import Deadline
     from ciplug.values import Secret
     from ciplug.vault.addresses import Address
     from ciplug.vault.answer import Answer
     from ciplug.vault.client import VaultClient
+
+LOOK_SECONDS: Final = 2.0
+"""What a look may take at anything that a job does not need itself: setup, rights, the mounts."""
+
+_HEALTH_SECONDS: Final = 5.0
+"""What one of several addresses may take to tell its state."""
 
 # Every state answers 200, so that a status of its own always means something else in between.
 _HEALTH = "/v1/sys/health?standbyok=true&perfstandbyok=true&sealedcode=200&uninitcode=200"
@@ -45,26 +53,31 @@ class Health:
 
 
 def health(client: VaultClient, *, wall_clock: Callable[[], float] = time.time) -> tuple[Health, ...]:
-    """``GET /v1/sys/health`` of every address, in their order, each asked once.
+    """``GET /v1/sys/health`` of every address, in their order, each asked once, and all at the same time.
 
-    One of several that hangs leaves time for the others and for other requests of `client`.
+    Of several that hang at least half of the time is left for other requests of `client`.
     """
-    waiting = len(client.addresses)
-    if waiting == 1:
-        return (_health_of(client, client.addresses[0], None, wall_clock),)
-    found = []
-    for address in client.addresses:
-        # One share is for what comes after, so that the last address leaves time as well. Rounded for messages.
-        share = round(client.deadline.remaining() / (waiting + 1), 1)
-        found.append(_health_of(client, address, share, wall_clock))
-        waiting -= 1
-    return tuple(found)
+    addresses, left = client.addresses, client.deadline.remaining()
+    if len(addresses) == 1:
+        return (_health_of(client, addresses[0], client.deadline, None, wall_clock),)
+    # Rounded for messages.
+    share = round(min(left / 2, _HEALTH_SECONDS), 1)
+    phase = client.transport.phase(left)
+    found = in_parallel(
+        addresses,
+        lambda address: _health_of(client, address, phase, share, wall_clock),
+        workers=len(addresses),
+        end=lambda: client.transport.abort(phase),
+    )
+    return tuple(found[address] for address in addresses)
 
 
-def capabilities(client: VaultClient, token: Secret, paths: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
+def capabilities(
+    client: VaultClient, token: Secret, paths: Sequence[str], *, seconds: float | None = None
+) -> Mapping[str, tuple[str, ...]]:
     """``POST /v1/sys/capabilities-self``: what `token` may do on each of `paths`, which have no ``/v1/`` before them.
 
-    ``("deny",)`` where it may do nothing.
+    ``("deny",)`` where it may do nothing. It is asked once and for at most `seconds`, where these are given.
     """
     doing = "asking for the token's capabilities"
     call = Call(
@@ -74,7 +87,7 @@ def capabilities(client: VaultClient, token: Secret, paths: Sequence[str]) -> Ma
         body={"paths": list(paths)},
         purpose=Purpose(step="inspect", doing=doing, subject="sys/capabilities-self", conceal=(token,)),
     )
-    body = client.request(call).body
+    body = (client.request(call) if seconds is None else client.look(call, seconds)).body
     data = body.get("data")
     found: Mapping[str, Any] = data if isinstance(data, dict) else body
     return {path: _words(found.get(path)) for path in paths}
@@ -89,7 +102,7 @@ def has_auth_mount(client: VaultClient, mount: str) -> bool | None:
     purpose = Purpose(step="inspect", doing=f"looking for auth/{mount}", subject=f"auth/{mount}")
     call = Call(method="POST", path=f"/v1/auth/{quoted(mount)}/login", body={}, purpose=purpose)
     try:
-        client.request(call)
+        client.look(call, LOOK_SECONDS)
     except DeniedError:
         return False
     except BadRequestError:
@@ -131,7 +144,8 @@ def _read(client: VaultClient, token: Secret, path: str) -> Mapping[str, Any] | 
 
 def _data(client: VaultClient, token: Secret, path: str) -> Mapping[str, Any]:
     purpose = Purpose(step="inspect", doing=f"looking at {path}", subject=path, conceal=(token,))
-    data = client.request(Call(method="GET", path=f"/v1/{path}", token=token, purpose=purpose)).body.get("data")
+    call = Call(method="GET", path=f"/v1/{path}", token=token, purpose=purpose)
+    data = client.look(call, LOOK_SECONDS).body.get("data")
     return data if isinstance(data, dict) else {}
 
 
@@ -139,12 +153,14 @@ def _failure(error: BaseException) -> Failure | None:
     return error.__cause__ if isinstance(error.__cause__, Failure) else None
 
 
-def _health_of(client: VaultClient, address: Address, seconds: float | None, wall_clock: Callable[[], float]) -> Health:
+def _health_of(
+    client: VaultClient, address: Address, deadline: Deadline, seconds: float | None, wall_clock: Callable[[], float]
+) -> Health:
     purpose = Purpose(step="inspect", doing="asking for its health", subject="sys/health")
     # NOTE: without the namespace. Vault serves sys/health in the root namespace only.
     call = Call(method="GET", path=_HEALTH, purpose=purpose, root=True)
     try:
-        answer = client.ask(address, call, client.deadline, seconds)
+        answer = client.ask(address, call, deadline, seconds)
     except Transient as again:
         return Health(address=str(address), problem=again.error, failure=_failure(again))
     except CiplugError as err:

@@ -193,11 +193,12 @@ def test_an_engine_that_cannot_be_looked_at_is_no_cause(project: Project, ciplug
 def test_a_vault_that_goes_away_behind_the_login_is_one_cause_and_the_session_is_ended(
     project: Project, ciplug: RunsCiplug, issuer: Issuer
 ) -> None:
-    routes = vault_up_to_the_rights(project) | {"POST /v1/sys/capabilities-self": hang_up}
+    reads = {f"GET /v1/{project.kv_mount}/data/{path}": hang_up for path in ("app/dev/db", "common/npm")}
+    routes = vault_up_to_the_rights(project) | reads | {"POST /v1/sys/capabilities-self": hang_up}
     routes[f"GET /v1/sys/internal/ui/mounts/{project.kv_mount}"] = hang_up
     with ScriptedServer(routes) as server:
         done = asked(server, ciplug, issuer)
         assert server.paths()[-1] == "POST /v1/auth/token/revoke-self"
     [failed] = checks(done, "failed")
-    assert (failed["check"], "vault not reachable" in failed["text"]) == ("rights", True)
+    assert (failed["check"], "vault not reachable" in failed["text"]) == ("secrets", True)
     assert_no_leak(done.stdout + done.stderr, ["s.a-token-of-the-test"])

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
 from ciplug.standins.claims import github_claims
-from ciplug.standins.openbao import find_bao
 from ciplug.vault.admin_auth import JwtRole
-from tests.e2e.diagnoses import checks
+from tests.e2e.diagnoses import as_operator, checks, paste
 from tests.e2e.outside import assert_refused, credentials, nothing_left, token_env
 from tests.e2e.project import AUDIENCE
 from tests.leaks import assert_no_leak
 
 if TYPE_CHECKING:
+    import subprocess
+
     from ciplug.standins.issuer import Issuer
     from tests.e2e.conftest import RunsCiplug
     from tests.e2e.project import Project
@@ -132,10 +131,6 @@ BROKEN: Final[dict[str, dict[str, Any]]] = {
 """By what is wrong with it: fields of a role that does not fit the job."""
 
 
-def as_operator(project: Project) -> dict[str, str]:
-    return {"VAULT_ADDR": project.bao.address, "VAULT_TOKEN": project.bao.root_token.reveal().decode()}
-
-
 def break_role(project: Project, what: str) -> None:
     """Give the job ``test`` a leased secret and a role that somebody made by hand."""
     project.append('\n[secrets.CERT]\nref = "pki:cert#x"\n')
@@ -191,12 +186,6 @@ def test_the_command_for_a_role_of_no_manifest_changes_that_alone(
     [field] = BROKEN[what]
     assert {name for name in before if before[name] != after[name]} == {field}
     assert_mended(ciplug("doctor", "--format", "json", env=env))
-
-
-def paste(project: Project, command: str) -> None:
-    """Run a command of ``bao`` as an administrator."""
-    pasted = command.replace("bao", str(find_bao(os.environ)), 1)
-    subprocess.run(pasted, shell=True, check=True, env=as_operator(project), capture_output=True)
 
 
 def test_a_role_of_a_hundred_claims_is_told_in_part(project: Project, ciplug: RunsCiplug, env: dict[str, str]) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from ciplug.standins.claims import github_claims
-from tests.e2e.diagnoses import HEALTH, checks
+from tests.e2e.diagnoses import HEALTH, HELD, SESSION, checks, sound_vault
 from tests.e2e.outside import credentials, nothing_left, token_env
 from tests.fakes.scripted_server import Certificates, ForwardProxy, ScriptedServer, answer, hang_up
 from tests.leaks import assert_no_leak
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from ciplug.standins.issuer import Issuer
     from tests.e2e.conftest import MakesJobEnv, RunsCiplug
     from tests.e2e.project import Project
-
-HELD = {"url": "postgres://me:p4ssw0rd@db", "token": "npm_0123456789"}
-SESSION = "s.a-token-of-the-test"
 
 
 def test_a_leased_secret_is_read_and_ended(leased: Project, ciplug: RunsCiplug, job_env: MakesJobEnv) -> None:
@@ -33,23 +30,6 @@ def test_a_leased_secret_is_read_and_ended(leased: Project, ciplug: RunsCiplug, 
     assert "✓ secrets: 3 read, leased for " in told
     assert "✓ masking: would hide DATABASE_URL, PG_USER, PG_PASSWORD and the tokens, in " in told
     assert_no_leak(done.stdout + done.stderr, credentials(leased, env))
-
-
-def sound_vault(project: Project, **state: object) -> dict[str, Any]:
-    """What a vault answers to a job that gets all of its secrets."""
-    records = [f"{project.kv_mount}/data/{path}" for path in ("app/dev/db", "common/npm")]
-    session = {"client_token": SESSION, "lease_duration": 60, "token_type": "service"}
-    content = answer(200, {"data": {"data": HELD, "metadata": {"version": 1}}})
-    health = {"initialized": True, "sealed": False, "standby": False, "version": "2.7.2"} | state
-    mount = f"GET /v1/sys/internal/ui/mounts/{project.kv_mount}"
-    return {
-        HEALTH: answer(200, health),
-        f"POST /v1/auth/{project.auth_mount}/login": answer(200, {"auth": session}),
-        mount: answer(200, {"data": {"type": "kv", "options": {"version": "2"}}}),
-        "POST /v1/sys/capabilities-self": answer(200, {"data": {path: ["read"] for path in records}}),
-        **{f"GET /v1/{path}": content for path in records},
-        "POST /v1/auth/token/revoke-self": answer(204),
-    }
 
 
 def test_a_standby_is_told(project: Project, ciplug: RunsCiplug, issuer: Issuer) -> None:
@@ -81,7 +61,6 @@ def test_the_proxy_and_the_authority_on_the_way_are_told(
     ("route", "check"),
     [
         ("POST /v1/auth/{auth}/login", "login"),
-        ("POST /v1/sys/capabilities-self", "rights"),
         ("GET /v1/{kv}/data/app/dev/db", "secrets"),
         ("POST /v1/auth/token/revoke-self", "revoke"),
     ],
@@ -95,6 +74,37 @@ def test_a_step_that_fails_has_its_own_name(
         done = ciplug("doctor", "--format", "json", env=env)
     assert [found["check"] for found in checks(done, "failed")] == [check]
     assert_no_leak(done.stdout + done.stderr, [*HELD.values(), SESSION])
+
+
+@pytest.mark.parametrize(
+    ("route", "check", "says"),
+    [
+        ("GET /v1/sys/internal/ui/mounts/{kv}", "engine", "could not be looked at: vault not reachable"),
+        ("POST /v1/sys/capabilities-self", "rights", "could not be looked at: vault not reachable"),
+    ],
+)
+def test_a_look_that_fails_has_its_own_name_and_is_no_failure(
+    project: Project, ciplug: RunsCiplug, issuer: Issuer, route: str, check: str, says: str
+) -> None:
+    with ScriptedServer(sound_vault(project) | {route.format(kv=project.kv_mount): hang_up}) as server:
+        env = token_env(issuer, github_claims()) | {"VAULT_ADDR": server.url}
+        done = ciplug("doctor", "--format", "json", env=env)
+    assert done.returncode == 0, done.stdout
+    [found] = checks(done, "note")
+    assert (found["check"], says in found["text"]) == (check, True)
+
+
+def test_policies_of_ones_own_token_that_cannot_be_looked_at_are_no_failure(
+    project: Project, ciplug: RunsCiplug
+) -> None:
+    with ScriptedServer(sound_vault(project) | {"GET /v1/auth/token/lookup-self": hang_up}) as server:
+        done = ciplug(
+            "doctor", "--format", "json", env={"VAULT_ADDR": server.url, "VAULT_TOKEN": SESSION, "CIPLUG_JOB": "test"}
+        )
+    assert done.returncode == 0, done.stdout
+    told = [found["text"] for found in checks(done, "note") if found["check"] == "login"]
+    assert len(told) == 1
+    assert told[0].startswith("your own, whose policies could not be looked at: vault not reachable")
 
 
 def test_a_token_of_ones_own_that_dies_fails_at_the_login(project: Project, ciplug: RunsCiplug) -> None:

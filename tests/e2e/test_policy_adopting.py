@@ -57,7 +57,7 @@ def test_a_role_is_tightened_before_the_policy_it_gives_is_widened(setting: Sett
     mark = setting.bao.mark()
     assert setting.policy("--apply", "--yes", "--adopt", setting.deploy).status == 0
     role, policy = f"auth/{setting.mount}/role/{setting.deploy}", f"sys/policies/acl/{setting.deploy}"
-    assert [path for path in setting.writes_since(mark) if path in {role, policy}] == [role, policy]
+    assert [path for path in setting.writes_since(mark) if path in {role, policy}] == [policy, role, policy]
 
 
 def test_a_role_of_another_type_is_taken_over(setting: Setting) -> None:

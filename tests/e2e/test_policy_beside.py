@@ -161,6 +161,25 @@ def test_a_left_over_role_with_more_than_its_own_policy_is_one_that_nothing_impl
     )
 
 
+def test_a_policy_that_a_role_gives_is_known_by_its_mark_without_the_right_to_list(setting: Setting) -> None:
+    setting.applied()
+    stored = setting.admin.read_policy(setting.test)
+    assert stored is not None
+    setting.admin.write_policy(f"old-{setting.name}", stored.text)
+    setting.write_role("mine", f"old-{setting.name}")
+    rights = 'path "sys/policies/acl/*" { capabilities = ["read"] }\n'
+    rights += f'path "auth/{setting.mount}/role/*" {{ capabilities = ["read", "list"] }}\n'
+    setting.admin.write_policy(f"{setting.name}x", rights)
+    token = setting.admin.create_token(policies=[f"{setting.name}x"]).reveal().decode()
+    ran = setting.policy("--check", token=token)
+    given = f"role {setting.mount}/mine: it also gives old-{setting.name}; nothing implies it"
+    assert (ran.status, ran.out.splitlines()) == (
+        20,
+        [f"more   policy old-{setting.name}: it is left over: nothing implies it any more", f"more   {given}"],
+    )
+    assert "what is left over of policies that no role gives was not looked for: LIST" in ran.err
+
+
 def test_a_default_policy_that_opens_records_of_a_job_is_found(setting: Setting) -> None:
     setting.applied()
     default = setting.admin.read_policy("default")
@@ -182,4 +201,6 @@ def test_what_somebody_wrote_into_a_role_cannot_speak_to_the_ci_host(setting: Se
         ran = setting.policy(*options)
         assert ran.status in {2, 20}
         assert not [line for line in (ran.out + ran.err).splitlines() if line.lstrip().startswith("::")]
-        assert options[-1] == "json" or "##[" not in ran.out
+        assert "##[" not in ran.out
+    document = json.loads(ran.out)
+    assert [one["text"] for one in document["findings"] if "##[command]" in one["text"]]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+import trustme
 
 from ciplug.standins.claims import github_claims
 from ciplug.standins.issuer import Issuer
+from ciplug.standins.openbao import OpenBao
 from ciplug.vault.admin import Admin
 from ciplug.vault.admin_auth import JwtRole
 from tests.e2e.policy_setting import AUDIENCE, Setting
@@ -109,6 +112,46 @@ def test_a_mount_that_trusts_another_key_is_found(setting: Setting) -> None:
     )
 
 
+def test_keys_that_anybody_may_have_put_at_the_issuers_address_are_found(setting: Setting) -> None:
+    setting.applied()
+    url = f"{setting.issuer.url}/jwks?file=/mallory/raw/keys.json"
+    setting.ask("POST", f"auth/{setting.mount}/config", {"bound_issuer": setting.issuer.url, "jwks_url": url})
+    ran = setting.policy("--check")
+    text = f'its jwks_url is "{url}", and whose keys these are cannot be told: set oidc_discovery_url'
+    assert (ran.status, ran.out.splitlines()) == (20, [f"other  mount {setting.mount}: {text}"])
+    trust = {"bound_issuer": setting.issuer.url, "oidc_discovery_url": setting.issuer.url, "jwks_url": ""}
+    setting.ask("POST", f"auth/{setting.mount}/config", trust)
+    assert setting.policy("--check").status == 0
+
+
+def test_an_authority_of_a_private_issuer_is_told_and_no_finding(setting: Setting) -> None:
+    setting.applied()
+    trust = {"bound_issuer": setting.issuer.url, "jwks_url": setting.issuer.jwks_url}
+    authority = {"jwks_ca_pem": trustme.CA().cert_pem.bytes().decode()}
+    setting.ask("POST", f"auth/{setting.mount}/config", trust | authority)
+    ran = setting.policy("--check")
+    told = f"who has the key of the authority in jwks_ca_pem of auth/{setting.mount} cannot be looked at"
+    assert (ran.status, ran.out, f"ciplug: note: {told}\n" in ran.err) == (0, "", True)
+    setting.ask("POST", f"auth/{setting.mount}/config", trust | {"override_allowed_server_names": ["evil.example"]})
+    ran = setting.policy("--check")
+    assert (ran.status, ran.out.partition(",")[0]) == (
+        20,
+        f"other  mount {setting.mount}: its override_allowed_server_names is set",
+    )
+
+
+def test_a_sealed_vault_is_told_of_before_it_is_waited_for(setting: Setting) -> None:
+    with OpenBao(os.environ) as bao, Admin(bao.address, bao.root_token) as admin:
+        sealed = replace(setting, bao=bao, admin=admin)
+        sealed.write_manifest()
+        admin.seal()
+        for option in ("--check", "--apply"):
+            root = bao.root_token.reveal().decode()
+            ran = sealed.policy(option, env={"VAULT_TOKEN": root, "CIPLUG_DEADLINE": "2"})
+            assert (ran.status, ran.out, ran.err.count("retrying for up to 2 s")) == (5, "", 1)
+            assert "is sealed or not initialised; retrying" in ran.err
+
+
 def test_without_the_right_to_look_nothing_is_said_to_be_well(setting: Setting) -> None:
     token = setting.admin.create_token(policies=["default"]).reveal().decode()
     for option in ("--check", "--apply"):
@@ -136,13 +179,14 @@ def test_the_right_to_look_is_enough_for_a_check_and_not_for_a_change(setting: S
         f"whose tokens auth/{setting.mount} trusts was not looked at",
         "other auth mounts were not looked at",
         f"other roles of auth/{setting.mount} were not looked at",
-        "what is left over of policies was not looked for",
+        "what is left over of policies that no role gives was not looked for",
         "the policy default, which every token has, was not looked at",
+        f"CEL roles of auth/{setting.mount} were not looked at",
     ]
     as_implied = "ciplug: the roles and policies of ciplug.toml are as implied"
-    assert last == f"{as_implied}; 5 things were not looked at, see the notes"
+    assert last == f"{as_implied}; 6 things were not looked at, see the notes"
     document = json.loads(setting.policy("--check", "--format", "json", token=token).out)
-    assert (len(document["notes"]), len(document["not_looked_at"])) == (1, 5)
+    assert (len(document["notes"]), len(document["not_looked_at"])) == (1, 6)
     assert setting.policy("--check").err.splitlines()[-1] == as_implied
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
@@ -9,7 +11,7 @@ from typing import Any
 import pytest
 
 from ciplug.doctor.case import Door
-from ciplug.doctor.claims import audience_remedy, change_role, claim_remedy, compared, remedy, required
+from ciplug.doctor.claims import audience_remedy, change_role, claim_remedy, compared, matching, remedy, required
 from ciplug.doctor.finding import readable
 from ciplug.doctor.token import odd_times
 from ciplug.doctor.wants import Want, of_only_if, of_project, of_role
@@ -224,14 +226,44 @@ def test_only_if_says_which_environment_a_job_of_github_must_name() -> None:
     assert "`environment: live`" in remedy(want, github_claims(), place)
 
 
-def test_a_command_is_quoted_for_the_shell() -> None:
-    assert change_role(door(None), "x=$HOME; y").endswith(" 'x=$HOME; y'")
+PLAIN_ROLE = "bao write auth/jwt/role/shop-deploy role_type=jwt"
+
+
+@pytest.mark.parametrize(
+    "value", ["a,b", "@/etc/passwd", '["a"]', "-", "", "a b", "$HOME; y", "it's", "é", "-x", "a=b"]
+)
+def test_a_value_that_a_command_line_cannot_say_is_piped_as_json(value: str) -> None:
+    told = change_role(door(None), "x", [value]).partition("sets it back: ")[2]
+    shell = shlex.split(told)
+    assert json.loads(shell[2]) == {"x": [value]}
+    assert [shell[:2], shell[3:]] == [["printf", "%s"], ["|", *PLAIN_ROLE.split(), "-"]]
+
+
+@pytest.mark.parametrize("value", ["service", AUDIENCE, "a-b_c.d:e+f"])
+def test_a_plain_value_is_a_word_of_the_command(value: str) -> None:
+    assert change_role(door(None), "x", value).endswith(f" {PLAIN_ROLE} x={value}")
 
 
 def test_a_line_end_does_not_get_into_a_command() -> None:
-    told = change_role(door(None), "x=\n::stop-commands::y\x1b[2J")
+    told = change_role(door(None), "x", "\n::stop-commands::y\x1b[2J")
     assert told.isprintable()
     assert r"\n::stop-commands::y\u001b[2J" in told
+
+
+@pytest.mark.parametrize("claims", [{"team": "core"}, {"team": True}, {"team": "true"}, {}])
+@pytest.mark.parametrize("project", [None, Project(name="shop")])
+def test_a_manifest_that_implies_no_role_is_not_told_to_be_applied(
+    project: Project | None, claims: dict[str, object]
+) -> None:
+    assert "ciplug policy" not in claim_remedy("team", claims, door(project))
+    assert "ciplug policy --apply" in claim_remedy("team", claims, door())
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"), [("glob", "glob"), ("string", "string"), ("", ""), (None, ""), (["glob"], ""), ("glob x", "")]
+)
+def test_a_role_compares_in_one_of_two_ways(given: object, kept: str) -> None:
+    assert matching({"bound_claims_type": given}) == kept
 
 
 def test_a_role_that_the_manifest_implies_is_made_from_it() -> None:

@@ -10,12 +10,13 @@ import pytest
 from ciplug.doctor.case import Door
 from ciplug.doctor.explain import explain, explain_denial
 from ciplug.doctor.rejection import mount_remedy, rejected
-from ciplug.errors import DeniedError, IdentityError, LoginRejectedError, MissingError
+from ciplug.errors import DeniedError, IdentityError, LoginRejectedError
+from ciplug.fields import AbsentError, collect
 from ciplug.manifest import JobGrant
 from ciplug.manifest.model import Environment, Job, Manifest, Project, Vault
 from ciplug.net.transport import Transport
 from ciplug.standins.claims import github_claims
-from ciplug.values import Grant, IdToken, Record, Secret, VaultToken
+from ciplug.values import Contents, Grant, IdToken, Record, Secret, VaultToken
 from ciplug.vault.client import VaultClient
 from ciplug.vault.errors import UnexplainedRejectionError
 from tests.fakes.scripted_server import ScriptedServer, answer
@@ -294,66 +295,18 @@ def test_the_record_that_the_error_names_is_the_one_of_that_whole_name() -> None
     assert error.hint.partition("  ")[2].startswith('path "secret/data/app/dev/a" ')
 
 
-MISSING = {
-    "record": (
-        "DATABASE_URL: secret/app/dev/db does not exist in the vault",
-        "bao kv put -mount=secret app/dev/db url=-",
-    ),
-    "field": ("DATABASE_URL: secret/app/dev/db has no field url", "bao kv patch -mount=secret app/dev/db url=-"),
-    "empty": ("DATABASE_URL: field url of secret/app/dev/db is empty", "bao kv patch -mount=secret app/dev/db url=-"),
-}
+def test_what_is_missing_ends_a_job_with_the_command_that_writes_it() -> None:
+    with pytest.raises(AbsentError) as raised:
+        collect([grant()], {grant().record: Contents(data={}, request_id="r")})
+    error = raised.value
+    explain(error, door(grant(), namespace="acme"), id_token())
+    assert str(error) == "DATABASE_URL: secret/app/dev/db has no field url"
+    assert " bao kv patch -namespace=acme -mount=secret app/dev/db url=-; or " in error.hint
+    assert error.hint.endswith("; `ciplug doctor --job test` shows every step")
 
 
-@pytest.mark.parametrize("case", MISSING)
-def test_what_is_missing_comes_with_the_command_that_writes_it(case: str) -> None:
-    text, command = MISSING[case]
-    error = MissingError(text, hint="write it")
-    explain(error, door(grant(owner="payments")), id_token())
-    assert str(error) == text
-    assert command in error.hint
-    assert "ask payments" in error.hint
-
-
-def test_each_of_several_has_its_own_command() -> None:
-    error = MissingError("A: secret/a does not exist in the vault; B: secret/b has no field y", hint="write it")
-    explain(error, door(grant("A", "a"), grant("B", "b", pointer=("y",)), grant("C", "c")), id_token())
-    assert "bao kv put -mount=secret a url=-" in error.hint
-    assert "bao kv patch -mount=secret b y=-" in error.hint
-    assert "of C in" not in error.hint
-
-
-def test_of_many_that_are_missing_the_first_five_are_told() -> None:
-    error = MissingError("; ".join(f"N{n}: secret/{n} does not exist in the vault" for n in range(100)))
-    explain(error, door(*(grant(f"N{n}", str(n)) for n in range(100))), id_token())
-    assert str(error).endswith("N4: secret/4 does not exist in the vault; 95 more")
-    assert error.hint.count("bao kv put") == 5
-    assert "; and 95 more in the same way; `ciplug doctor" in error.hint
-
-
-def test_what_is_missing_is_written_in_the_namespace() -> None:
-    error = MissingError("DATABASE_URL: secret/app/dev/db does not exist in the vault", hint="write it")
-    explain(error, door(namespace="acme"), id_token())
-    assert "bao kv put -namespace=acme -mount=secret app/dev/db url=-" in error.hint
-
-
-@pytest.mark.parametrize(
-    ("text", "odd"),
-    [
-        ("DATABASE_URL: version 1 of secret/app/dev/db was deleted in the vault", {}),
-        ("DATABASE_URL: secret/app/dev/db has no field /a/b", {"pointer": ("a", "b")}),
-        ("DATABASE_URL: x does not exist", {"record": Record(mount="db", path="creds/x", engine="other")}),
-        ("DATABASE_URL: x does not exist", {"record": Record(mount="s", path="x", engine="kv2", version=3)}),
-        ("DATABASE_URL: x has no field url", {"record": Record(mount="s", path="x", engine="kv1")}),
-        ("OTHER_DATABASE_URL: x does not exist", {}),
-    ],
-)
-def test_what_no_simple_command_writes_keeps_its_hint(text: str, odd: dict[str, object]) -> None:
-    error = MissingError(text, hint="the hint it had")
-    explain(error, door(grant(**odd)), id_token())
-    assert error.hint.startswith("the hint it had; ")
-
-
-def test_a_command_is_quoted_for_the_shell() -> None:
-    error = MissingError("A: it does not exist")
-    explain(error, door(grant("A", "it's $HOME", pointer=("a b",))), id_token())
-    assert """'it'"'"'s $HOME' 'a b=-'""" in error.hint
+def test_a_role_of_no_manifest_is_not_there_to_be_applied_before_its_project_is_named() -> None:
+    reason = refusal('role "shop-test" could not be found')
+    assert rejected(reason, door(), CLAIMS).remedy.startswith("create the role with `ciplug policy --apply`, or name")
+    told = rejected(reason, door(project=None), CLAIMS).remedy
+    assert told.startswith("say in [project] whose jobs these are, and create the role with `ciplug policy --apply`")

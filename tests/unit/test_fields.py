@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ciplug.errors import CiplugError, HandOverError, MissingError
-from ciplug.fields import collect
+from ciplug.fields import AbsentError, collect
 from ciplug.values import Contents, Grant, Record
 from tests.leaks import assert_no_leak
 
@@ -200,3 +200,23 @@ def test_the_order_is_that_of_the_grants_and_nothing_is_nothing() -> None:
     found = collect([replace(URL, name=name) for name in names], {DB: Contents(data={"url": "x"}, request_id="r")})
     assert [item.grant.name for item in found] == names
     assert collect([], {}) == ()
+
+
+def test_what_is_missing_is_known_by_secret() -> None:
+    other = Record(mount="secret", path="app/dev/other", engine="kv2")
+    grants = [
+        replace(URL, name="PASSWORD", pointer=("absent",)),
+        replace(URL, name="EMPTY", pointer=("empty",)),
+        replace(URL, name="CERT", pointer=("cert",), base64=True),
+        replace(URL, name="OTHER", record=other),
+        replace(URL, name="OPTIONAL", record=other, optional=True),
+    ]
+    away = gone("app/dev/other")
+    found = {DB: Contents(data={"cert": "!!", "empty": ""}, request_id="r"), other: away}
+    with pytest.raises(AbsentError) as caught:
+        collect(grants, found)
+    absences = [(absence.grant.name, absence.record) for absence in caught.value.absences]
+    assert absences == [("PASSWORD", None), ("EMPTY", None), ("OTHER", away)]
+    assert [problem.partition(":")[0] for problem in caught.value.problems] == ["PASSWORD", "EMPTY", "CERT", "OTHER"]
+    assert str(caught.value) == "; ".join(caught.value.problems)
+    assert caught.value.exit_code == MissingError.exit_code

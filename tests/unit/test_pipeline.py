@@ -569,3 +569,12 @@ def test_what_was_read_is_recorded_although_a_signal_comes_at_that_moment(build,
     events = [json.loads(line)["event"] for line in log.read_text().splitlines()]
     assert events == ["login", "read", "read", "revoke"]
     assert not world.session.ours
+
+
+def test_what_the_token_has_is_told_by_the_reason_and_not_by_the_name_of_a_role(build) -> None:
+    who = 'the vault rejected the login as role "(sub)" at auth/(iss)'
+    reason = 'claim "ref" is missing'
+    world = build({"login": raising(LoginRejectedError(f"{who}: {reason}", reason=reason))})
+    with pytest.raises(LoginRejectedError) as raised:
+        run(world)
+    assert str(raised.value) == f'{who}: {reason}; the token has ref "refs/heads/main"'

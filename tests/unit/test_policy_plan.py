@@ -13,10 +13,10 @@ from ciplug.policy import mark
 from ciplug.policy.compare import compare
 from ciplug.policy.deriving import derive
 from ciplug.policy.hcl import read, render
-from ciplug.policy.live import Live, LiveItem, key
+from ciplug.policy.live import CelRole, Live, LiveItem, key
 from ciplug.policy.model import Policy
 from ciplug.policy.plan import plan
-from ciplug.policy.show_live import plan_text
+from ciplug.policy.show_live import plan_document, plan_text
 from ciplug.vault.admin import StoredPolicy
 from tests.fakes.live_policies import (
     DENIED,
@@ -32,6 +32,8 @@ from tests.fakes.live_policies import (
     live,
     role,
 )
+
+CEL = LiveItem(what="role", name="mine", mount="jwt-x", is_cel=True)
 
 
 @pytest.mark.parametrize(
@@ -81,18 +83,42 @@ def test_no_step_gives_rights_to_what_is_not_yet_as_implied(found: Live, steps: 
     [
         {"unimplied": {("jwt-github", "mine"): ("other", "shop-test")}},
         {"left_over": (LiveItem(what="role", name="shop-test", mount="jwt-old"),)},
+        {"cel_roles": (CelRole(item=CEL, named=("shop-test",)),)},
     ],
-    ids=["unimplied", "left over"],
+    ids=["unimplied", "left over", "named by a program"],
 )
 def test_a_policy_gives_a_role_that_nothing_implies_no_more_rights(text: str | None, beside: dict[str, Any]) -> None:
     there = None if text is None else LONG
     found = replace(live(text, there, there), **beside)
     changes = {change.name: change for change in plan(IMPLIED, found)}
-    [name] = [*map("/".join, found.unimplied), *(one.place for one in found.left_over)]
+    places = [one.place for one in (*found.left_over, *(cel.item for cel in found.cel_roles))]
+    [name] = [*map("/".join, found.unimplied), *places]
     assert changes["shop-test"].kind == "foreign"
     assert changes["shop-test"].reason == f"{name} would get its rights, and ciplug did not write that role"
     kinds = {change.kind for change in changes.values() if change.what == "role"}
     assert kinds == ({"foreign"} if text is None else {"update"})
+
+
+@pytest.mark.parametrize("named", [(), ("shop-deploy",)])
+def test_a_program_that_does_not_name_a_policy_is_told_and_keeps_nothing_from_being_written(
+    named: tuple[str, ...],
+) -> None:
+    cel = CelRole(item=CEL, named=named)
+    found = replace(live(None, None, None), cel_roles=(cel,))
+    changes = plan(IMPLIED, found)
+    assert {change.kind for change in changes} == {"create"}
+    names = " (it names shop-deploy)" if named else ""
+    told = f"? unimplied  role jwt-x/cel/mine: its program may give any policy{names}; nothing implies it"
+    assert list(plan_text(changes, found))[-1] == told
+    document = plan_document(changes, IMPLIED, found, ())
+    assert document["unimplied"] == [{"name": "jwt-x/cel/mine", "policies": list(named)}]
+
+
+def test_a_program_that_may_give_any_policy_is_found() -> None:
+    found = replace(live(MARKED, role(), role()), cel_roles=(CelRole(item=CEL),))
+    [one] = compare(IMPLIED, found)
+    assert (one.grade, one.what, one.name) == ("more", "role", "jwt-x/cel/mine")
+    assert one.text == "its program may give any policy; nothing implies it"
 
 
 NARROWER: list[tuple[dict[str, object], str]] = [
@@ -275,6 +301,7 @@ def test_a_new_role_is_shown_with_all_that_it_has() -> None:
         (LiveItem(what="policy", name="shop-old"), "bao policy delete shop-old"),
         (LiveItem(what="policy", name="a; b"), "bao policy delete 'a; b'"),
         (LiveItem(what="role", name="old", mount="jwt"), "bao delete auth/jwt/role/old"),
+        (LiveItem(what="role", name="old", mount="jwt", is_cel=True), "bao delete auth/jwt/cel/role/old"),
         (LiveItem(what="role", name="$(x)", mount="jwt"), "bao delete 'auth/jwt/role/$(x)'"),
         (LiveItem(what="role", name="a\x1bb", mount="jwt"), "bao delete '\"auth/jwt/role/a\\u001bb\"'"),
     ],

@@ -255,6 +255,21 @@ def test_the_deadline_is_the_end_of_it(admins):
         assert len(server.seen) > 1
 
 
+def test_who_waits_is_told_once_why(admins):
+    said = []
+    with ScriptedServer({READ: [SEALED, SEALED, RECORD, SEALED, RECORD]}) as server:
+        admin = admins(server, patience=10, notify=said.append)
+        assert (read(admin).version, read(admin).version) == (3, 3)
+    assert said == [f"the vault at {server.url} is sealed or not initialised; retrying for up to 10 s"]
+
+
+def test_nobody_is_told_of_a_wait_where_there_is_none(admins):
+    said = []
+    with ScriptedServer({READ: SEALED}) as server, pytest.raises(SealedError):
+        read(admins(server, notify=said.append))
+    assert said == []
+
+
 def test_a_rate_limit_is_waited_for_and_not_walked_around(admins):
     busy = answer(429, {"errors": ["quota"]}, {"Retry-After": "60"})
     with (

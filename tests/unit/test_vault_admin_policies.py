@@ -138,3 +138,38 @@ def test_a_name_cannot_lead_to_another_route(name: str, sent: str) -> None:
         assert vault.read_policy(name) is None
         assert vault.jwt.read_role(name) is None
     assert server.paths() == list(routes)
+
+
+CEL = "/v1/auth/jwt/cel/role"
+LIST_CEL, GET_CEL = f"LIST {CEL}", f"GET {CEL}/a%2Fb"
+NOT_KNOWN = answer(404, {"errors": ["1 error occurred:\n\t* unsupported path\n\n"]})
+
+
+def test_the_roles_whose_policies_a_program_chooses_are_listed() -> None:
+    with ScriptedServer({LIST_CEL: answer(200, {"data": {"keys": ["a", "b"]}})}) as server, admin(server) as vault:
+        assert vault.jwt.cel_roles() == ("a", "b")
+
+
+@pytest.mark.parametrize("told", [ABSENT, NO_MOUNT, NOT_KNOWN])
+def test_a_vault_without_such_roles_has_none(told: Script) -> None:
+    with ScriptedServer({LIST_CEL: told}) as server, admin(server) as vault:
+        assert vault.jwt.cel_roles() == ()
+
+
+@pytest.mark.parametrize(
+    ("told", "error"), [(answer(403, {"errors": ["no"]}), DeniedError), (answer(200, {"data": {}}), VaultError)]
+)
+def test_what_cannot_be_listed_of_such_roles_is_an_error(told: Script, error: type[Exception]) -> None:
+    with (
+        ScriptedServer({LIST_CEL: told}) as server,
+        admin(server) as vault,
+        pytest.raises(error, match="LIST /v1/auth/jwt/cel/role: "),
+    ):
+        vault.jwt.cel_roles()
+
+
+def test_the_program_of_such_a_role_is_read() -> None:
+    fields = {"cel_program": {"expression": "pb.Auth{}"}}
+    with ScriptedServer({GET_CEL: [answer(200, {"data": fields}), ABSENT]}) as server, admin(server) as vault:
+        assert vault.jwt.read_cel_role("a/b") == fields
+        assert vault.jwt.read_cel_role("a/b") is None

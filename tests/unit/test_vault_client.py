@@ -5,6 +5,7 @@ import pytest
 
 from ciplug import __version__
 from ciplug.errors import (
+    CiplugError,
     DeniedError,
     MissingError,
     SealedError,
@@ -388,3 +389,30 @@ def test_neither_calls_nor_answers_show_what_they_hold(vault):
     with ScriptedServer({"POST /v1/x": answer(200, {"auth": {"client_token": "hunter2"}})}) as server:
         call = Call(method="POST", path="/v1/x", body={"jwt": "hunter2"}, token=Secret("hunter2"), purpose=PURPOSE)
         assert "hunter2" not in f"{call!r} {vault(server).request(call)!r}"
+
+
+@pytest.mark.parametrize("script", [hang, hang_up, answer(429, {"errors": ["x"]}, {"Retry-After": "1"}), html(502)])
+def test_a_look_is_one_attempt_that_nobody_is_told_of(vault, script):
+    told = []
+    with ScriptedServer({ROUTE: script}) as server:
+        client = vault(server, deadline=10, notify=told.append)
+        started = time.monotonic()
+        with pytest.raises(CiplugError):
+            client.look(CALL, 0.3)
+        assert time.monotonic() - started < 1.5
+        assert len(server.seen) == 1
+    assert told == []
+    assert client.deadline.remaining() > 8
+
+
+def test_a_look_takes_no_longer_than_the_deadline(vault):
+    with ScriptedServer({ROUTE: hang}) as server:
+        started = time.monotonic()
+        with pytest.raises(UnreachableError):
+            vault(server, deadline=0.3).look(CALL, 5)
+        assert time.monotonic() - started < 2
+
+
+def test_a_look_goes_on_to_another_address(vault):
+    with ScriptedServer({ROUTE: hang_up}) as dead, ScriptedServer({ROUTE: answer(200, {"data": {"a": 1}})}) as sound:
+        assert vault(dead, sound).look(CALL, 1).body["data"] == {"a": 1}

@@ -1,3 +1,5 @@
+from base64 import b64encode
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +17,7 @@ from ciplug.net.failures import BrokenAnswer, TlsRefused, TooLarge, Unsendable
 from ciplug.values import Secret
 from ciplug.vault.errors import (
     BadRequestError,
+    DeletedError,
     InvalidTokenError,
     NoNamespaceError,
     NotThereError,
@@ -24,6 +27,7 @@ from ciplug.vault.errors import (
     error_for,
     error_from,
 )
+from tests.leaks import assert_no_leak
 
 PLACE = Place(address="https://v:8200", namespace="acme")
 LOGIN = 'the login as role "shop-test" at auth/jwt'
@@ -121,7 +125,7 @@ def test_an_absent_record():
 )
 def test_a_deleted_version_is_told_from_an_absent_one(metadata, words):
     found = error("read", 404, data={"data": None, "metadata": metadata})
-    assert type(found) is MissingError
+    assert type(found) is DeletedError
     assert words in str(found)
 
 
@@ -248,3 +252,34 @@ def test_an_exchange_without_an_answer(failure, kind, words):
     assert words in str(found)
     assert found.hint
     assert not failure.hint or found.hint == failure.hint
+
+
+PARTS = ("eyJhbGciOiJSUzI1NiJ9", "eyJzdWIiOiJqb2IiLCJuIjoiYSBub25jZSJ9", "c2lnbmF0dXJlLW9mLXRoaXMtdG9rZW4_-x")
+TOKEN = ".".join(PARTS)
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        TOKEN,
+        *PARTS,
+        f"<{PARTS[2]}>",
+        b64encode(TOKEN.encode()).decode(),
+        b64encode(PARTS[2].encode()).decode(),
+        b64encode(f"jwt={TOKEN}\n".encode()).decode(),
+        TOKEN.encode().hex(),
+        TOKEN[:60],
+        f"{PARTS[0]}.{PARTS[1]}",
+        f"{PARTS[1]}.{PARTS[2]}",
+    ],
+)
+def test_no_part_of_a_token_is_repeated_in_any_form(shown):
+    purpose = Purpose(step="login", doing="x", subject="x", conceal=(Secret(TOKEN),))
+    text = str(error_for(400, {"errors": [f"malformed: {shown} in the request"]}, purpose, PLACE))
+    assert_no_leak(text, [TOKEN, *PARTS])
+    assert text.startswith("the vault rejected x: malformed: ")
+
+
+def test_a_part_that_is_too_short_to_be_told_from_text_leaves_the_text_readable():
+    purpose = Purpose(step="login", doing="x", subject="x", conceal=(Secret("abc.claims.def"),))
+    assert "claims" in str(error_for(400, {"errors": ["error validating claims"]}, purpose, PLACE))

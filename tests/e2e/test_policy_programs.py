@@ -1,0 +1,97 @@
+"""``ciplug policy`` and OpenBao's roles whose policies a program chooses, on a real server."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from ciplug.standins.claims import github_claims
+from tests.e2e.policy_setting import AUDIENCE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.e2e.policy_setting import Setting
+
+CEL = "pb.Auth{policies: %s, display_name: 'x'}"
+
+
+@pytest.fixture(autouse=True)
+def _without_programs(setting: Setting) -> Iterator[None]:
+    """Other tests check the same server, at which each program is a finding."""
+    yield
+    setting.ask("DELETE", f"sys/auth/{setting.mount}")
+
+
+def write_program(setting: Setting, name: str, policies: str) -> None:
+    program = {"cel_program": {"expression": CEL % policies}, "expiration_leeway": 0}
+    setting.ask("POST", f"auth/{setting.mount}/cel/role/{name}", program)
+
+
+def log_in_to_program(setting: Setting, name: str) -> list[str]:
+    minted = setting.issuer.mint(github_claims(repository="mallory/x"), audience=AUDIENCE)
+    login = {"role": name, "jwt": minted}
+    answer = httpx.post(f"{setting.bao.address}/v1/auth/{setting.mount}/cel/login", json=login).raise_for_status()
+    policies: list[str] = answer.json()["auth"]["policies"]
+    return policies
+
+
+def test_a_role_whose_program_gives_a_policy_is_found(setting: Setting) -> None:
+    setting.applied()
+    write_program(setting, "named", f"['{setting.deploy}']")
+    write_program(setting, "put-together", f"['{setting.name}' + '-deploy']")
+    for role in ("named", "put-together"):
+        assert setting.deploy in log_in_to_program(setting, role)
+    ran = setting.policy("--check")
+    text = "its program may give any policy"
+    assert (ran.status, ran.out.splitlines()) == (
+        20,
+        [
+            f"more   role {setting.mount}/cel/named: {text} (it names {setting.deploy}); nothing implies it",
+            f"more   role {setting.mount}/cel/put-together: {text}; nothing implies it",
+        ],
+    )
+    for role in ("named", "put-together"):
+        setting.ask("DELETE", f"auth/{setting.mount}/cel/role/{role}")
+    assert setting.policy("--check").status == 0
+
+
+def test_a_role_at_another_mount_whose_program_gives_a_policy_is_found(setting: Setting) -> None:
+    setting.applied()
+    other = replace(setting, mount=f"team/{setting.mount}")
+    other.trust()
+    write_program(other, "mine", f"['{setting.deploy}']")
+    ran = setting.policy("--check")
+    setting.ask("DELETE", f"sys/auth/{other.mount}")
+    assert (ran.status, ran.out.startswith(f"more   role {other.mount}/cel/mine: its program")) == (20, True)
+    assert setting.policy("--check").status == 0
+
+
+def test_a_policy_is_not_made_or_widened_for_a_program_that_names_it(setting: Setting) -> None:
+    write_program(setting, "mine", f"['{setting.deploy}']")
+    ran = setting.policy("--apply", "--yes")
+    foreign = f"! foreign  policy {setting.deploy}  {setting.mount}/cel/mine would get its rights"
+    delete = f"    to go on: delete it: bao delete auth/{setting.mount}/cel/role/mine"
+    assert (ran.status, foreign in ran.out, delete in ran.out.splitlines()) == (10, True, True)
+    assert setting.admin.read_policy(setting.deploy) is None
+    assert setting.admin.read_policy(setting.test) is not None
+    setting.ask("DELETE", f"auth/{setting.mount}/cel/role/mine")
+    setting.applied()
+    write_program(setting, "mine", f"['{setting.deploy}']")
+    before = setting.admin.read_policy(setting.deploy)
+    setting.change_manifest("db#url", "api#url")
+    assert setting.policy("--apply", "--yes").status == 10
+    assert setting.admin.read_policy(setting.deploy) == before
+
+
+def test_a_program_that_names_no_policy_is_told_by_a_plan(setting: Setting) -> None:
+    write_program(setting, "mine", "['others']")
+    ran = setting.policy("--apply", "--yes")
+    told = f"? unimplied  role {setting.mount}/cel/mine: its program may give any policy; nothing implies it"
+    assert (ran.status, told in ran.out.splitlines()) == (0, True)
+    document = json.loads(setting.policy("--apply", "--format", "json").out)
+    assert document["unimplied"] == [{"name": f"{setting.mount}/cel/mine", "policies": []}]
