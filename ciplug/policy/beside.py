@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -68,21 +69,27 @@ def _others(admin: Admin, implied: Implied, mounts: Mapping[str, bool], unseen: 
 
 
 def _cel_roles(admin: Admin, mounts: Iterable[str], policies: Sequence[str], unseen: list[str]) -> tuple[CelRole, ...]:
-    """The roles whose policies a program chooses; which of `policies` each names is told by its text alone."""
+    """The roles whose programs name one of `policies`. What any other gives is told by running it alone."""
     found: list[CelRole] = []
     denied: dict[str, DeniedError] = {}
     for mount in mounts:
         try:
-            for name in admin.jwt.cel_roles(mount):
-                text = json.dumps(admin.jwt.read_cel_role(name, mount) or {}).lower()
-                named = tuple(policy for policy in policies if policy in text)
-                item = LiveItem(what="role", name=name, mount=mount, is_cel=True)
-                found.append(CelRole(item=item, named=named))
+            found += [_cel_role(admin, mount, name, policies) for name in admin.jwt.cel_roles(mount)]
         except DeniedError as err:
             denied[f"auth/{mount}"] = err
     if denied:
         unseen.append(f"CEL roles of {', '.join(denied)} were not looked at: {next(iter(denied.values()))}")
-    return tuple(found)
+    if others := [role.item.place for role in found if not role.named]:
+        unseen.append(
+            f"which policies a program gives cannot be told, where it names none of these: {', '.join(others)}"
+        )
+    return tuple(role for role in found if role.named)
+
+
+def _cel_role(admin: Admin, mount: str, name: str, policies: Sequence[str]) -> CelRole:
+    text = json.dumps(admin.jwt.read_cel_role(name, mount) or {}, ensure_ascii=False).lower()
+    named = tuple(policy for policy in policies if re.search(rf"(?<![\w.-]){re.escape(policy)}(?![\w.-])", text))
+    return CelRole(item=LiveItem(what="role", name=name, mount=mount, is_cel=True), named=named)
 
 
 def _default(admin: Admin, unseen: list[str]) -> Reading:

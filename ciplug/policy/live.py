@@ -42,16 +42,15 @@ class LiveItem:
 
 @frozen
 class CelRole:
-    """A role whose policies a program chooses (OpenBao alone has these), and which of the project's its text names."""
+    """A role whose policies a program chooses (OpenBao alone has these); the program names those of the project."""
 
     item: LiveItem
-    named: tuple[str, ...] = ()
+    named: tuple[str, ...]
 
     @property
     def text(self) -> str:
-        """What is wrong with it. A program can also put the name of a policy together."""
-        names = f" (it names {', '.join(self.named)})" if self.named else ""
-        return f"its program may give any policy{names}; nothing implies it"
+        """What is wrong with it."""
+        return f"its program names {', '.join(self.named)}; nothing implies it"
 
 
 @frozen

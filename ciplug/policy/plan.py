@@ -185,8 +185,7 @@ def _others(policy: Policy, live: Live) -> list[LiveItem]:
     """The roles of other names that give the policy; one that is left over has conditions that nothing implies.
 
     A CEL role is among them where its program names the policy. One that does not could put the name together, but were
-    it enough that there is one, whoever may write such roles could keep every project of the vault from being mended;
-    the plan shows it, and a check finds it.
+    it enough that there is one, whoever may write such roles could keep every project of the vault from being mended.
     """
     name = policy.name.lower()
     unimplied = [

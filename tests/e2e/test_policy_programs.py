@@ -40,24 +40,26 @@ def log_in_to_program(setting: Setting, name: str) -> list[str]:
     return policies
 
 
-def test_a_role_whose_program_gives_a_policy_is_found(setting: Setting) -> None:
+def test_a_role_whose_program_names_a_policy_is_found(setting: Setting) -> None:
     setting.applied()
-    write_program(setting, "named", f"['{setting.deploy}']")
-    write_program(setting, "put-together", f"['{setting.name}' + '-deploy']")
-    for role in ("named", "put-together"):
-        assert setting.deploy in log_in_to_program(setting, role)
+    write_program(setting, "mine", f"['{setting.deploy}']")
+    assert setting.deploy in log_in_to_program(setting, "mine")
     ran = setting.policy("--check")
-    text = "its program may give any policy"
-    assert (ran.status, ran.out.splitlines()) == (
-        20,
-        [
-            f"more   role {setting.mount}/cel/named: {text} (it names {setting.deploy}); nothing implies it",
-            f"more   role {setting.mount}/cel/put-together: {text}; nothing implies it",
-        ],
-    )
-    for role in ("named", "put-together"):
-        setting.ask("DELETE", f"auth/{setting.mount}/cel/role/{role}")
+    found = f"more   role {setting.mount}/cel/mine: its program names {setting.deploy}; nothing implies it"
+    assert (ran.status, ran.out.splitlines()) == (20, [found])
+    setting.ask("DELETE", f"auth/{setting.mount}/cel/role/mine")
     assert setting.policy("--check").status == 0
+
+
+def test_a_program_that_puts_a_name_together_is_said_to_be_beyond_telling(setting: Setting) -> None:
+    setting.applied()
+    write_program(setting, "mine", f"['{setting.name}' + '-deploy']")
+    write_program(setting, "another", f"['{setting.deploy}-2', 'x-{setting.deploy}']")
+    assert setting.deploy in log_in_to_program(setting, "mine")
+    ran = setting.policy("--check")
+    told = f"names none of the policies: {setting.mount}/cel/another, {setting.mount}/cel/mine\n"
+    assert (ran.status, ran.out, told in ran.err) == (0, "", True)
+    assert "1 thing was not looked at" in ran.err
 
 
 def test_a_role_at_another_mount_whose_program_gives_a_policy_is_found(setting: Setting) -> None:
@@ -88,10 +90,11 @@ def test_a_policy_is_not_made_or_widened_for_a_program_that_names_it(setting: Se
     assert setting.admin.read_policy(setting.deploy) == before
 
 
-def test_a_program_that_names_no_policy_is_told_by_a_plan(setting: Setting) -> None:
-    write_program(setting, "mine", "['others']")
+def test_a_program_is_told_by_a_plan(setting: Setting) -> None:
+    setting.applied()
+    write_program(setting, "mine", f"['{setting.deploy}']")
     ran = setting.policy("--apply", "--yes")
-    told = f"? unimplied  role {setting.mount}/cel/mine: its program may give any policy; nothing implies it"
+    told = f"? unimplied  role {setting.mount}/cel/mine: its program names {setting.deploy}; nothing implies it"
     assert (ran.status, told in ran.out.splitlines()) == (0, True)
     document = json.loads(setting.policy("--apply", "--format", "json").out)
-    assert document["unimplied"] == [{"name": f"{setting.mount}/cel/mine", "policies": []}]
+    assert document["unimplied"] == [{"name": f"{setting.mount}/cel/mine", "policies": [setting.deploy]}]
