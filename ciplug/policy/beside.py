@@ -80,9 +80,7 @@ def _cel_roles(admin: Admin, mounts: Iterable[str], policies: Sequence[str], uns
     if denied:
         unseen.append(f"CEL roles of {', '.join(denied)} were not looked at: {next(iter(denied.values()))}")
     if others := [role.item.place for role in found if not role.named]:
-        unseen.append(
-            f"which policies a program gives cannot be told, where it names none of these: {', '.join(others)}"
-        )
+        unseen.append(f"what a CEL role gives cannot be told where it names none of the policies: {', '.join(others)}")
     return tuple(role for role in found if role.named)
 
 
