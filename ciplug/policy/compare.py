@@ -37,7 +37,7 @@ def compare(implied: Implied, live: Live) -> tuple[LiveDifference, ...]:
     found = [*_beside(live)]
     for policy in implied.policies:
         stored = live.policies.get(policy.name)
-        found += _named("policy", policy.name, policy_differences(policy, stored.text if stored is not None else None))
+        found += _named("policy", policy.name, _told(policy, stored.text if stored is not None else None))
         if stored is not None and not mark.is_own(policy, stored.text) and (other := mark.read(stored.text)):
             text = f"ciplug wrote it for another project, {other}"
             found.append(LiveDifference(grade="other", what="policy", name=policy.name, text=text))
@@ -45,6 +45,12 @@ def compare(implied: Implied, live: Live) -> tuple[LiveDifference, ...]:
         found += _named("role", place(role), differences(role.jwt, live.roles.get(key(role))))
     found += [*_mounts(implied.roles, live), *_default(implied, live)]
     return tuple(sorted(found, key=lambda one: GRADES.index(one.grade)))
+
+
+def _told(policy: Policy, text: str | None) -> Iterator[Difference]:
+    """The differences that change what a job may do: to deny what nothing implies takes nothing from it."""
+    found = policy_differences(policy, text)
+    return (one for one in found if not one.narrows or one.about in policy.rules)
 
 
 def place(role: Role) -> str:
