@@ -66,12 +66,18 @@ class _Explaining:
     def read(self, records: Sequence[Record]) -> Mapping[Record, Contents | MissingError]:
         """Every record, as the session reads it; a ``DeniedError`` names every other one that may not be read."""
         try:
-            return self._session.read(records)
+            found = self._session.read(records)
         except DeniedError as err:
             from ciplug.doctor.explain import explain_denial
 
             explain_denial(err, door_of(self._task), self._task.client, self._session.token, self._identity)
             raise
+        wanted = (grant.record for grant in self._task.grant.grants if not grant.optional)
+        if not any(isinstance(found[record], MissingError) for record in wanted if record in found):
+            return found
+        from ciplug.doctor.explain import explained_absences
+
+        return explained_absences(found, self._task.client, self._session.token)
 
     def revoke(self) -> None:
         """End the session in the vault."""

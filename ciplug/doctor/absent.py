@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from ciplug.identity.claims import listed
 from ciplug.policy.commands import bao
-from ciplug.vault.errors import DeletedError
+from ciplug.vault.errors import DeletedError, OtherVersionError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,7 +45,7 @@ def _is_writable(absence: Absence) -> bool:
     grant, record = absence.grant, absence.grant.record
     if record.version is not None or record.engine == "other" or len(grant.pointer) > 1:
         return False
-    if isinstance(absence.record, DeletedError):
+    if isinstance(absence.record, DeletedError | OtherVersionError):
         return False
     # KV v1 can only write a record anew, which would drop its other fields.
     return absence.record is not None or record.engine == "kv2"
@@ -63,7 +63,8 @@ def _remedy(record: Record, absences: Sequence[Absence], namespace: str) -> str:
     written = f"{fields[0]}=-" if plain else "-"
     path = ("--", record.path) if record.path.startswith("-") else (record.path,)
     command = bao(f"kv {verb}", f"-mount={record.mount}", *path, written, namespace=namespace)
-    it, value, ref = ("it", "value", "ref") if len(fields) == 1 else ("them", "values", "refs")
+    it, value = ("it", "value") if len(fields) == 1 else ("them", "values")
+    ref = "ref" if len(shown) == 1 else "refs"
     stdin = f"the {value} on stdin" if plain else f"with the {value} in this JSON on stdin, {_template(fields)}"
     owners = listed([owner for owner in dict.fromkeys(absence.grant.owner for absence in shown) if owner])
     names = listed([absence.grant.name for absence in shown], " and ")

@@ -42,6 +42,7 @@ def enter(case: Case, identity: Identity, skew: float | None) -> list[Finding]:
     try:
         with logged_in(case.steps, case.grant, identity) as login:
             findings += _inside(case, identity, login)
+        case.steps.signals.check()
     except LoginRejectedError as err:
         findings.append(_rejected(case, err, identity, skew))
     except CiplugError as err:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ciplug.doctor.finding import Finding, brief, failed, note, ok
 from ciplug.errors import CiplugError
+from ciplug.vault.errors import OtherVersionError
 from ciplug.vault.inspect import read_mount
 
 if TYPE_CHECKING:
@@ -31,19 +32,17 @@ def engines(case: Case, login: LiveLogin) -> Iterator[Finding]:
 
 
 def _engine(mount: str, engine: str, seen: Mapping[str, Any]) -> Iterator[Finding]:
-    kind, version = brief(seen.get("type")), _kv_version(seen)
+    kind, version = brief(seen.get("type")), kv_version(seen)
     if engine == "other":
         yield ok("engine", f"{mount} is of type {kind}")
     elif kind not in {"kv", "generic"}:
         yield failed("engine", f"{mount} is an engine of type {kind}, not KV", "correct vault.kv_mount in the manifest")
     elif engine != f"kv{version}":
-        yield failed(
-            "engine",
-            f"{mount} is KV version {version}, and the manifest reads it as version {engine.removeprefix('kv')}",
-            f"set vault.kv_version = {version} in the manifest",
-        )
+        error = OtherVersionError(mount, version)
+        yield failed("engine", str(error), error.hint)
 
 
-def _kv_version(seen: Mapping[str, Any]) -> int:
+def kv_version(seen: Mapping[str, Any]) -> int:
+    """The version of the KV engine that `seen` is a mount of."""
     options = seen.get("options")
     return 2 if isinstance(options, dict) and options.get("version") == "2" else 1

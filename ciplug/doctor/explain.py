@@ -8,16 +8,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ciplug.doctor import absent, rights
+from ciplug.doctor.engines import kv_version
 from ciplug.doctor.rejection import rejected
-from ciplug.errors import CiplugError, DeniedError, LoginRejectedError
+from ciplug.errors import CiplugError, DeniedError, LoginRejectedError, MissingError
 from ciplug.fields import AbsentError
 from ciplug.identity.claims import claims_of, listed
 from ciplug.values import IdToken
-from ciplug.vault.errors import InvalidTokenError
+from ciplug.vault.errors import InvalidTokenError, OtherVersionError
+from ciplug.vault.inspect import read_mount
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ciplug.doctor.case import Door
-    from ciplug.values import Identity, Secret
+    from ciplug.values import Contents, Identity, Record, Secret
     from ciplug.vault.client import VaultClient
 
 _SHOWN: Final = 5
@@ -52,3 +56,25 @@ def explain_denial(error: DeniedError, door: Door, client: VaultClient, token: S
     first, *lines = rights.remedy([refused[record] for record in ordered], door, identity, _SHOWN)
     also = f"; nor {listed(others, at_most=_SHOWN - 1)}" if others else ""
     error.reword(f"{text}{also}", hint=f"{first}:  {'  '.join(lines)}")
+
+
+def explained_absences(
+    found: Mapping[Record, Contents | MissingError], client: VaultClient, token: Secret
+) -> Mapping[Record, Contents | MissingError]:
+    """`found`, with the engine's version for the cause where that is why a record is not there.
+
+    To write the record would then replace another one, of which the vault keeps no earlier version.
+    """
+    away = {record for record, seen in found.items() if isinstance(seen, MissingError) and record.engine != "other"}
+    versions = {mount: _version(client, token, mount) for mount in {record.mount for record in away}}
+    wrong = [one for one in away if versions[one.mount] and one.engine != f"kv{versions[one.mount]}"]
+    return {**found, **{record: OtherVersionError(record.mount, versions[record.mount]) for record in wrong}}
+
+
+def _version(client: VaultClient, token: Secret, mount: str) -> int:
+    """Of the mount's KV engine; 0 where that is not known, or it is another engine."""
+    try:
+        seen = read_mount(client, token, mount)
+    except CiplugError:
+        return 0
+    return kv_version(seen) if seen is not None and seen.get("type") in {"kv", "generic"} else 0

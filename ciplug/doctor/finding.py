@@ -18,7 +18,6 @@ State = Literal["ok", "failed", "note"]
 _SHOWN: Final = 20
 """Findings of one kind that are good, bad or worth a word, each."""
 
-
 _BRIEF: Final = 60
 """Characters of a version, a policy's name and the like."""
 

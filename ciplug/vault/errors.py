@@ -81,6 +81,16 @@ class DeletedError(MissingError):
     """The version that was asked for is deleted or destroyed; the record itself is there."""
 
 
+class OtherVersionError(MissingError):
+    """The mount is the other version of the KV engine: nothing is where the manifest has it looked for."""
+
+    def __init__(self, mount: str, version: int) -> None:
+        super().__init__(
+            f"{mount} is KV version {version}, and the manifest reads it as version {3 - version}",
+            hint=f"set vault.kv_version = {version} in the manifest",
+        )
+
+
 class NoNamespaceError(VaultError):
     """The vault does not have the client's namespace; one that only a path names is a plain ``VaultError``."""
 

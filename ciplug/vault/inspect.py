@@ -179,7 +179,7 @@ def _health_of(
 def _skew(answer: Answer, now: float) -> float | None:
     try:
         return parsedate_to_datetime(answer.date).timestamp() - now
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter for a year of many digits
         return None
 
 

@@ -15,11 +15,14 @@ if TYPE_CHECKING:
 LONGEST: Final = 300
 """Characters that are quoted of a server's words."""
 
+_READ: Final = 16_384
+"""Characters of a server's words that are looked at: masking takes time, and an answer can have many megabytes."""
+
 _TELLING: Final = 16
 """Bytes that a part of a token has at least to be told from other text."""
 
 _CREDENTIAL: Final = (
-    r"eyJ[\w-]+\.[\w-]*(?:\.[\w-]*)*|\beyJ[\w-]{16,}"  # a JWT, and what is left of one that was cut
+    r"eyJ[\w-]{16,}+(?:\.[\w-]*+)*+|eyJ[\w-]++(?:\.[\w-]*+)++"  # a JWT, and what is left of one that was cut
     r"|\bhv[sbr]\.[\w-]+|\b[sbr]\.[A-Za-z0-9_-]{20,}"  # tokens of Vault, of OpenBao and of old Vaults
     r"|(?<=://)[^\s/@]+(?=@)"  # a database engine repeats its connection URL
 )
@@ -32,13 +35,18 @@ def reason_in(body: Mapping[str, Any], conceal: tuple[Secret, ...]) -> str:
 
 def quotable(text: str, longest: int = LONGEST, *, conceal: tuple[Secret, ...] = ()) -> str:
     """The first `longest` characters of a server's `text`, without `conceal` and what looks like a credential."""
-    text = re.sub(_CREDENTIAL, "****", _without(_printable(text), conceal))
+    text = re.sub(_CREDENTIAL, "****", _without(_printable(_beginning(text)), conceal))
     return f"{text[:longest]}…" if len(text) > longest else text
 
 
 def texts(value: object) -> list[str]:
     """The elements of a JSON list, each as text; of anything else none."""
     return list(map(str, value)) if isinstance(value, list) else []
+
+
+def _beginning(text: str) -> str:
+    """What is looked at of `text`, up to the last whole word: half of a credential could not be told from text."""
+    return text if len(text) <= _READ else "".join(re.split(r"(\s)", text[:_READ])[:-1])
 
 
 def _printable(text: str) -> str:

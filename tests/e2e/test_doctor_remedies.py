@@ -124,6 +124,21 @@ def test_a_record_of_version_1_is_written(project: Project, ciplug: RunsCiplug, 
     assert_works(project, ciplug, env, DATABASE_URL=VALUE, NPM_TOKEN="an old value")
 
 
+def test_no_command_writes_over_a_record_that_is_there_in_the_other_version_of_the_engine(
+    project: Project, ciplug: RunsCiplug, env: dict[str, str]
+) -> None:
+    mount = f"old-{project.kv_mount}"
+    project.admin.kv.mount(mount, version=1)
+    for path in ("app/dev/db", "common/npm"):
+        project.admin.kv.write_v1(mount, path, {"other": "kept"})
+    project.replace(f'kv_mount = "{project.kv_mount}"', f'kv_mount = "{mount}"')
+    cause, mend = f"{mount} is KV version 1, and the manifest reads it as version 2", "set vault.kv_version = 1 in"
+    run = ciplug("run", "--job", "test", "--", "true", env=env).stderr.decode()
+    doctor = ciplug("doctor", "--job", "test", env=env)
+    for told in (run, (doctor.stdout + doctor.stderr).decode()):
+        assert (cause in told, mend in told, "kv put" in told) == (True, True, False)
+
+
 @pytest.mark.parametrize("audience", ["a,b", "@/etc/passwd", "[1]", "it's$(touch$IFS''pwned)"])
 def test_an_audience_of_any_text_is_bound_and_nothing_else_is_changed(
     project: Project, ciplug: RunsCiplug, issuer: Issuer, audience: str

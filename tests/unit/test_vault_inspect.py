@@ -93,7 +93,7 @@ def test_without_any_time_left_every_address_is_a_problem(client):
         assert [type(state.problem) for state in health(vault)] == [UnreachableError, UnreachableError]
 
 
-@pytest.mark.parametrize("date", ["yesterday", ""])
+@pytest.mark.parametrize("date", ["yesterday", "", "Mon, 01 Jan 99999999999999 00:00:00 GMT"])
 def test_a_date_that_is_none_gives_no_skew(client, date):
     with ScriptedServer({HEALTH: answer(200, STATE, {"Date": date})}) as server:
         assert health(client(server))[0].skew is None
