@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import httpx
 
-from ciplug.errors import ManifestError, MissingError
+from ciplug.errors import ManifestError, VaultError
 from ciplug.manifest import load
 from ciplug.policy.applying import carry_out
 from ciplug.policy.deriving import derive
@@ -137,7 +137,7 @@ class Project:
         """
         try:
             bring(self.admin, load(self.manifest))
-        except (ManifestError, MissingError):
+        except (ManifestError, VaultError):
             return
 
     def put(self, path: str, data: Mapping[str, object]) -> int:
@@ -188,7 +188,7 @@ def bring(admin: Admin, manifest: Manifest) -> None:
     """The vault's policies and roles as `manifest` implies them: what ``ciplug policy --apply --yes`` writes.
 
     Without its look at the roles of others, of which the session's vault has those of a thousand tests.
-    ``ManifestError`` where it implies nothing safe, ``MissingError`` where the vault has no such auth mount.
+    ``ManifestError`` where it implies nothing safe, ``VaultError`` where the vault has no such auth mount.
     """
     implied = derive(manifest)
     if implied.problems:

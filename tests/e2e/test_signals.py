@@ -14,7 +14,6 @@ import pytest
 
 from ciplug.standins.claims import github_claims
 from tests.e2e.outside import (
-    alive,
     command_line,
     credentials,
     eventually,
@@ -25,6 +24,7 @@ from tests.e2e.outside import (
 )
 from tests.fakes.scripted_server import ScriptedServer, answer, hang
 from tests.leaks import assert_no_leak
+from tests.processes import alive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
