@@ -56,7 +56,7 @@ def lose_every_answer(world: World, target: str) -> None:
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_create_whose_answer_was_lost_is_finished_by_the_next_run(world: World, sync: Sync, target: str) -> None:
     lose_every_answer(world, target)
-    sync(target, "--yes", "--deadline", "2", status=10)
+    sync(target, "--yes", "--deadline", "1", status=10)
     assert {each["pending"] for each in world.kept(target)["variables"].values()} == {"create"}
     assert world.stored[target] == world.wanted
     world.platforms[target].forget_orders()
