@@ -48,9 +48,20 @@ def patterns_for(path: str, rules: Mapping[str, frozenset[str]]) -> list[frozens
 
 
 def is_covered(path: str, wanted: frozenset[str], rules: Mapping[str, frozenset[str]]) -> bool:
-    """Whether a pattern among `rules` allows `wanted` on `path`, and none denies it."""
-    covering = patterns_for(path, rules)
-    return any(wanted <= given for given in covering) and not any("deny" in given for given in covering)
+    """Whether patterns among `rules` allow `wanted` on `path`, whichever of them the vault goes by."""
+    return wanted <= given_by_patterns(path, rules)
+
+
+def given_by_patterns(path: str, rules: Mapping[str, frozenset[str]]) -> frozenset[str]:
+    """What all patterns among `rules` that are for `path` have in common: the vault goes by one of them alone.
+
+    A template counts as well where it may be for `path`, but gives nothing alone, since it may not.
+    """
+    if not (found := patterns_for(path, rules)):
+        return frozenset()
+    found += [given for rule, given in rules.items() if has_template(rule) and overlap(rule, path)]
+    first, *others = (frozenset() if "deny" in given else given for given in found)
+    return first.intersection(*others)
 
 
 def _untemplated(rule: str) -> str:

@@ -108,7 +108,7 @@ def _beside(live: Live) -> Iterator[LiveDifference]:
         text = "it is left over: nothing implies it any more"
         yield LiveDifference(grade="more", what=item.what, name=item.place, text=text)
     for (mount, name), policies in live.unimplied.items():
-        text = f"it also gives {', '.join(policies)}; nothing implies it"
+        text = f"it gives {', '.join(policies)}; nothing implies it"
         yield LiveDifference(grade="more", what="role", name=f"{mount}/{name}", text=text)
     for role in live.cel_roles:
         yield LiveDifference(grade="more", what="role", name=role.item.place, text=role.text)

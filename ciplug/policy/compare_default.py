@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
-from ciplug.policy.acl import has_template, overlap
+from ciplug.policy.acl import has_template, is_pattern, overlap
 from ciplug.policy.difference import Difference
 from ciplug.policy.hcl import CAPABILITIES, rule
 
@@ -28,15 +29,20 @@ _GIVING: Final[Mapping[str, frozenset[str]]] = {
     "auth/token/roles/+": _CHANGING,
     "auth/+/role/+": _CHANGING,
     "auth/+/cel/role/+": _CHANGING,
+    "auth/+/users/+": _CHANGING,
+    "auth/+/groups/+": _CHANGING,
     "identity/entity*": _CHANGING,
     "identity/group*": _CHANGING,
     "sys/policies/acl/default": _CHANGING,
     "sys/policy/default": _CHANGING,
     "sys/auth/*": _CHANGING,
+    "sys/mounts/+": _CHANGING,
+    "sys/remount": _CHANGING,
     "sys/raw/*": _ANYTHING,
 }
 """By what a token gives itself the rights of others, at any vault."""
 
+_TEMPLATE: Final = re.compile(r"\{\{.*?\}\}")
 _SHOWN: Final = 3
 
 
@@ -46,9 +52,39 @@ def default_differences(implied: Implied, rules: Mapping[str, frozenset[str]]) -
     for path, given in rules.items():
         if "deny" in given:
             continue
-        reached = [ward for ward, kept in wards.items() if given & kept and overlap(path, ward)]
+        reached = [ward for ward, kept in wards.items() if given & kept and _reaches(path, ward, rules)]
         if reached:
             yield Difference(grade="more", about=path, text=_text(path, given, reached))
+
+
+def _reaches(path: str, ward: str, rules: Mapping[str, frozenset[str]]) -> bool:
+    """Whether the rule for `path` is for `ward`, and none that goes before it there denies."""
+    if not overlap(path, ward) or _is_longer(path, ward):
+        return False
+    denying = [] if is_pattern(ward) else [rule for rule, given in rules.items() if "deny" in given]
+    return not any(overlap(rule, ward) and _goes_before(rule, path) for rule in denying if not has_template(rule))
+
+
+def _is_longer(path: str, ward: str) -> bool:
+    """Whether `path` has more segments than `ward` can have, whatever its templates stand for."""
+    return not ward.endswith("*") and _TEMPLATE.sub("", path).count("/") > ward.count("/")
+
+
+def _goes_before(one: str, other: str) -> bool:
+    """Whether a vault goes by the rule `one` where `other` is for a path as well, or by both since they are one.
+
+    A template that is filled in may make of `other` the path itself, which goes before all patterns.
+    Source: https://openbao.org/docs/concepts/policies/#priority-matching
+    """
+    if not is_pattern(one):
+        return True
+    return is_pattern(other) and not has_template(other) and _rank(one) > _rank(other)
+
+
+def _rank(pattern: str) -> tuple[int, bool, int, int, str]:
+    """Where its first wildcard is, and what decides between two that have it at one place."""
+    first = min(at for at, letter in enumerate(pattern) if letter in "+*")
+    return first, not pattern.endswith("*"), -pattern.split("/").count("+"), len(pattern), pattern
 
 
 def _wards(implied: Implied) -> Wards:

@@ -32,6 +32,7 @@ class _Bound:
 def derive(manifest: Manifest) -> Implied:
     """A policy and its roles for each job and target; no role where a problem makes every one of them unsafe."""
     found, problems = holders(manifest)
+    ids, aliases = _ids(manifest)
     places, misplaced = _places(manifest)
     bound = [_bind(holder, places) for holder in found]
     problems += [*misplaced, *(problem for each in bound for problem in each.problems)]
@@ -45,8 +46,8 @@ def derive(manifest: Manifest) -> Implied:
                 name=holder.role,
                 owner=holder.owner,
                 project=_called(project),
-                ids=_ids(project),
-                aliases=_aliases(project),
+                ids=ids,
+                aliases=aliases,
                 rules=holder.rules,
             )
             for holder in found
@@ -172,16 +173,15 @@ def _called(project: Project | None) -> str:
     return next((str(name) for name in names if name), "")
 
 
-def _ids(project: Project | None) -> tuple[str, ...]:
-    """What tells this project from all others that have roles at the vault: a number where a host gave it one."""
-    if project is None:
-        return ()
-    return tuple(f"{host.kind}:{hosts.identity(host, project)[1]}" for host in hosts.named(project))
+def _ids(manifest: Manifest) -> tuple[tuple[str, ...], frozenset[str]]:
+    """What tells this project from all others that have roles at the vault, a number where a host gave it one.
 
-
-def _aliases(project: Project | None) -> frozenset[str]:
-    """The ids by which a mark knows this project from before its numbers were given."""
+    And the ids by which a mark knows it from before its numbers were given.
+    """
+    project = manifest.project
     if project is None:
-        return frozenset()
+        return (), frozenset()
+    scopes = {host.kind: hosts.scope(host, manifest.vault, project) for host in hosts.named(project)}
+    numbers = (f"{scopes[host.kind]}:{hosts.identity(host, project)[1]}" for host in hosts.named(project))
     names = {"github": project.github, "gitlab": project.gitlab, "jenkins": project.jenkins}
-    return frozenset(f"{kind}:{name}" for kind, name in names.items() if name)
+    return tuple(numbers), frozenset(f"{scopes[kind]}:{name}" for kind, name in names.items() if name)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ciplug.policy.acl import patterns_for
+from ciplug.policy.acl import given_by_patterns
 from ciplug.policy.hcl import UnreadableError, read
 
 if TYPE_CHECKING:
@@ -39,7 +39,4 @@ def _lost(policy: Policy, path: str, given: frozenset[str]) -> bool:
 
 def _shared(path: str, wanted: frozenset[str], rules: Mapping[str, frozenset[str]]) -> frozenset[str]:
     """What `rules` allow of what is `wanted` on `path`: by a rule for it alone where there is one, as in the vault."""
-    if path in rules:
-        return wanted & rules[path]
-    covering = patterns_for(path, rules)
-    return wanted.intersection(*covering) if covering else frozenset()
+    return wanted & (rules[path] if path in rules else given_by_patterns(path, rules))

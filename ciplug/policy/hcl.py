@@ -101,6 +101,14 @@ def read(text: str) -> Reading:
     return Reading(rules=rules, others=tuple(dict.fromkeys(others)), unread=tuple(dict.fromkeys(unread)))
 
 
+def reads_whole(text: str) -> bool:
+    """Whether every rule of the policy `text` is known, so that all that it denies is."""
+    try:
+        return not read(text).unread
+    except UnreadableError:
+        return False
+
+
 def _read_block(block: Any, path: str, rules: dict[str, frozenset[str]], others: list[str]) -> None:
     _unite(rules, path, frozenset())
     for attribute in _items(block.children[-2]):
@@ -163,9 +171,10 @@ def _name(item: Any) -> str:
 
 def _path(item: Any) -> str | None:
     """The path of a block ``path "…" { }``, ``None`` for anything else."""
-    if item.data != "block" or _name(item) != "path" or len(item.children) != 5:
+    labels = _labels(item)
+    if item.data != "block" or _name(item) != "path" or len(labels) != 1:
         return None
-    path = _text(item.children[1])
+    path = _text(labels[0])
     if path is None:
         raise UnreadableError("a path of the policy is no plain string")
     return path
@@ -173,8 +182,12 @@ def _path(item: Any) -> str | None:
 
 def _called(item: Any) -> str:
     """An attribute or block in words, a block with its labels: ``path "a" "b"``."""
-    labels = item.children[1:-3] if item.data == "block" else []
-    return " ".join([_name(item), *(f'"{_text(label) or "…"}"' for label in labels)])
+    return " ".join([_name(item), *(f'"{_text(label) or "…"}"' for label in _labels(item))])
+
+
+def _labels(item: Any) -> list[Any]:
+    """What stands between the name of a block and its brace, which may be on another line."""
+    return [part for part in item.children[1:-3] if _kind(part) != _BLANK] if item.data == "block" else []
 
 
 def _allowed(attribute: Any, path: str) -> frozenset[str] | None:

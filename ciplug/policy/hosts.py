@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import field
 from typing import TYPE_CHECKING, Final
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from ciplug.frozen import frozen
 
@@ -108,7 +108,7 @@ GITLAB: Final = HostKind(
     kind="gitlab",
     label="GitLab CI",
     issuer="https://gitlab.com",
-    keys=("/oauth/discovery/keys",),
+    keys=("/oauth/discovery/keys", "/-/jwks"),
     # https://docs.gitlab.com/ci/secrets/id_token_authentication/
     texts=_REGISTERED
     | {
@@ -166,6 +166,17 @@ def issuer(host: HostKind, vault: Vault, project: Project) -> str:
         return given
     root, mark, _ = (project.jenkins or "").partition("/job/")
     return f"{root}/oidc" if mark else ""
+
+
+def scope(host: HostKind, vault: Vault, project: Project) -> str:
+    """Where a project's number or name at `host` is its alone: ``gitlab``, or for a server ``gitlab:git.acme.dev``.
+
+    For Jenkins it is the kind alone, since there the name is a URL.
+    """
+    own, public = urlsplit(issuer(host, vault, project)), urlsplit(host.issuer)
+    if not host.issuer or own.hostname == public.hostname:
+        return host.kind
+    return f"{host.kind}:{own.netloc.rpartition('@')[2].lower()}"
 
 
 def known_claims(host: HostKind, project: Project) -> dict[str, str]:

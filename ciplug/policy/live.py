@@ -58,11 +58,12 @@ class Live:
     """The policies and roles of the names that are implied, ``None`` for those that are not there; by `key` for roles.
 
     `configs` are the auth mounts' own, ``None`` where nobody has said whose tokens to trust, without those that may not
-    be read. The others down to `default_unread` are what `ciplug.policy.beside` finds beside all that: what ciplug
-    once wrote for this project and the manifest implies no longer; the other roles that nothing implies, by mount and
-    name, with those policies of the project that they give; the CEL roles, of which that cannot be told; the rules of
-    the policy that every token has, and what of it could not be read. `not_looked_at` says what of all this could not
-    be seen, and why. `namespace` is the vault's, for commands.
+    be read; `ciplug.policy.beside` adds to each how its mount is tuned, as ``tune``. The others down to
+    `default_unread` are what `ciplug.policy.beside` finds beside all that: what ciplug once wrote for this project and
+    the manifest implies no longer; the other roles that nothing implies, by mount and name, with those policies of the
+    project that they give; the CEL roles, of which that cannot be told; the rules of the policy that every token has,
+    and what of it could not be read. `not_looked_at` says what of all this could not be seen, and why. `namespace` is
+    the vault's, for commands.
     """
 
     policies: Mapping[str, StoredPolicy | None] = field(default_factory=dict)

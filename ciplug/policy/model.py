@@ -18,7 +18,8 @@ class Policy:
     """An ACL policy called `name`: what it allows, by path. `owner` is ``jobs.test`` or ``targets.web``.
 
     `project` is for people. What tells it from other projects are its `ids`, ``github:74`` or without a number
-    ``github:acme/shop``; a policy that is marked with one of its `aliases` is its own as well.
+    ``github:acme/shop``, with the host of an issuer that is not the public one: ``gitlab:git.acme.dev:42``. A policy
+    that is marked with one of its `aliases` is its own as well.
     """
 
     name: str

@@ -16,7 +16,7 @@ _STRING: Final = r'"((?:[^"\\$%\n]|[$%](?!\{))*+)"'
 
 _LIST: Final = rf"\[\s*+((?:{_STRING}\s*+,\s*+)*+(?:{_STRING}\s*+)?+)\]"
 _RULE: Final = re.compile(
-    rf"{_GAP}path[ \t]++{_STRING}[ \t]*+\{{{_GAP}(?:capabilities[ \t]*+=[ \t]*+{_LIST}{_GAP})?+\}}"
+    rf"{_GAP}path[ \t\n]{_GAP}{_STRING}{_GAP}\{{{_GAP}(?:capabilities[ \t]*+=[ \t]*+{_LIST}{_GAP})?+\}}"
 )
 _LAST: Final = re.compile(_GAP)
 
@@ -24,7 +24,8 @@ _LAST: Final = re.compile(_GAP)
 def read_plain(text: str) -> Mapping[str, frozenset[str]] | None:
     """The capabilities by path that `text` allows, ``None`` where it says anything in another way.
 
-    Whatever a reader of HCL could take for something else is another way: so far, all of them agree.
+    Whatever a reader of HCL could take for something else is another way: so far, all of them agree. A path on a line
+    of its own is read as a vault does; other readers refuse it.
     """
     if not all(char.isprintable() or char in "\n\t" for char in text):
         return None

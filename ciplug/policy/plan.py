@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from ciplug.frozen import frozen
-from ciplug.policy import mark
+from ciplug.policy import mark, reasons
 from ciplug.policy.compare import place, policy_differences
 from ciplug.policy.compare_role import differences
 from ciplug.policy.diff import policy_diff, role_diff
 from ciplug.policy.halves import first_half
+from ciplug.policy.hcl import reads_whole
 from ciplug.policy.live import LiveItem, key, policies_of
 from ciplug.policy.model import Policy, Role
 from ciplug.vault.admin import StoredPolicy
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
     from collections.abc import Set as AbstractSet
 
     from ciplug.policy.difference import Difference
@@ -69,8 +69,9 @@ def plan(implied: Implied, live: Live, *, adopt: AbstractSet[str] = frozenset())
 
     What only takes rights away comes first, then the roles that give one of the policies already, so that none of them
     gets more rights under its old conditions; the other roles come last, so that none gives a policy that is not yet as
-    implied. A policy that loses and gains while such a role changes has a `half` that comes before all of it. In
-    `adopt` are the names of policies that ciplug takes over although it did not write them, with their roles.
+    implied. A policy that loses and gains while such a role changes has a `half` that comes before all of it. A role of
+    a policy that is left alone becomes tighter at most: its old rights come under no new conditions. In `adopt` are the
+    names of policies that ciplug takes over although it did not write them, with their roles.
     """
     left: set[tuple[str, str]] = set()
     while True:
@@ -129,10 +130,10 @@ def _of_others(policy: Policy, stored: StoredPolicy, live: Live) -> Change:
     """A policy of the same name that ciplug did not write for this project."""
     item = LiveItem(what="policy", name=policy.name)
     if (project := mark.read(stored.text)) is None:
-        reason, remedy = "ciplug did not write it", _remedy(live, [item], adopt=[policy.name])
+        reason, remedy = "ciplug did not write it", reasons.remedy(live, [item], adopt=[policy.name])
     else:
         reason = f"ciplug wrote it for the project {project}, and --adopt takes over nothing of another project's"
-        remedy = f"give {policy.owner} another role in the manifest, or {_remedy(live, [item])}"
+        remedy = f"give {policy.owner} another role in the manifest, or {reasons.remedy(live, [item])}"
     return Change(kind="foreign", item=policy, reason=reason, remedy=remedy)
 
 
@@ -143,10 +144,13 @@ def _rewritten(policy: Policy, stored: StoredPolicy) -> Change:
     diff = policy_diff(policy, stored.text, denied, rules=len(denied) < len(found))
     taken = "" if mark.read(stored.text) else "taken over: ciplug did not write it"
     is_new = len(denied) < len(found) or diff
+    # Reading takes long, and whatever cannot be read is a difference of the grade "other".
+    is_whole = all(one.grade != "other" for one in found) or reads_whole(stored.text)
+    unread = "" if is_whole else reasons.UNREAD
     return Change(
         kind="update" if is_new else "keep",
         item=policy,
-        reason="; ".join(filter(None, (taken, _narrower(denied.values())))),
+        reason=reasons.joined(taken, reasons.narrower(denied.values()), unread),
         diff=tuple(diff),
         seen=stored,
         keeps=tuple(denied),
@@ -167,7 +171,7 @@ def _withheld(policy: Policy, waiting: Sequence[Role], live: Live, *, seen: Stor
         kind="foreign",
         item=policy,
         reason=f"{names} would get its rights, and ciplug did not write that role",
-        remedy=_remedy(live, items, adopt=() if others else {role.policy: None for role in waiting}),
+        remedy=reasons.remedy(live, items, adopt=() if others else {role.policy: None for role in waiting}),
         seen=seen,
     )
 
@@ -201,47 +205,34 @@ def _role(role: Role, policy: Change, live: Live, *, is_adopted: bool) -> Change
     found = live.roles[key(role)]
     is_own = found is None or policies_of(found) == (role.policy.lower(),)
     if found is not None and not is_own and not is_adopted:
-        remedy = _remedy(live, [_item(role)], adopt=[role.policy])
-        return Change(kind="foreign", item=role, reason=_gives(role, policies_of(found)), remedy=remedy)
-    if policy.kind == "foreign" and policy.seen is None:
-        reason = f"its policy {role.policy} is not ciplug's"
-        return Change(kind="foreign", item=role, reason=reason, remedy=policy.remedy)
+        remedy = reasons.remedy(live, [_item(role)], adopt=[role.policy])
+        return Change(kind="foreign", item=role, reason=reasons.gives(role, policies_of(found)), remedy=remedy)
+    if policy.kind == "foreign" and (policy.seen is None or found is None or not _is_tighter(role, found)):
+        why = "left alone" if policy.seen is not None else "not ciplug's"
+        return Change(kind="foreign", item=role, reason=f"its policy {role.policy} is {why}", remedy=policy.remedy)
     if found is None:
         return Change(kind="create", item=role, diff=tuple(role_diff(role, None)))
-    return _mended(role, found, "" if is_own else f"taken over: {_gives(role, policies_of(found))}")
+    return _mended(role, found, "" if is_own else f"taken over: {reasons.gives(role, policies_of(found))}")
+
+
+def _is_tighter(role: Role, found: Mapping[str, Any]) -> bool:
+    """Whether `role` lets in nobody whom the live one does not, for no longer and with nothing else.
+
+    So only where all that differs is too much. What narrows stays as it is, and a role without differences is kept.
+    """
+    return all(one.grade == "more" for one in differences(role.jwt, found) if not one.narrows)
 
 
 def _mended(role: Role, found: Mapping[str, Any], taken: str) -> Change:
     """A role as it is to be: what only narrows it stays."""
     differing: list[Difference] = list(differences(role.jwt, found))
     narrower = {one.about: one.text for one in differing if one.narrows}
-    reason = "; ".join(filter(None, (taken, _narrower(narrower.values()))))
+    reason = reasons.joined(taken, reasons.narrower(narrower.values()))
     if len(narrower) == len(differing):
         return Change(kind="keep", item=role, reason=reason, seen=found)
     diff = tuple(role_diff(role, found, narrower))
     return Change(kind="update", item=role, reason=reason, diff=diff, seen=found, keeps=tuple(narrower))
 
 
-def _gives(role: Role, given: Sequence[str]) -> str:
-    """What a live role gives in place of its one policy, or beside it."""
-    others = [name for name in given if name != role.policy.lower()]
-    if len(others) < len(given):
-        return f"it also gives {', '.join(others)}"
-    return f"it gives {', '.join(others) or 'nothing'}, not {role.policy}"
-
-
-def _narrower(texts: Collection[str]) -> str:
-    """What stays although nothing implies it, since it only takes away: somebody may have had a reason."""
-    return f"narrower than implied: {'; '.join(texts)} (delete it to have it made anew)" if texts else ""
-
-
 def _item(role: Role) -> LiveItem:
     return LiveItem(what="role", name=role.jwt.name, mount=role.mount)
-
-
-def _remedy(live: Live, items: Sequence[LiveItem], *, adopt: Iterable[str] = ()) -> str:
-    """How to go on where `items` are in the way, and where that does it, ``--adopt`` with the names in `adopt`."""
-    commands = " && ".join(item.removal(live.namespace) for item in items)
-    deleting = f"delete {'it' if len(items) == 1 else 'them'}: {commands}"
-    taking = " ".join(f"--adopt {shlex.quote(name)}" for name in adopt)
-    return f"{taking}, or {deleting}" if taking else deleting

@@ -68,7 +68,7 @@ def plan_text(changes: Sequence[Change], live: Live) -> Iterator[str]:
     if kept := sum(change.kind == "keep" and not change.reason for change in changes):
         yield f"= {kept} up to date"
     for (mount, name), policies in live.unimplied.items():
-        yield f"? unimplied  role {mount}/{name}: it also gives {', '.join(policies)}; nothing implies it"
+        yield f"? unimplied  role {mount}/{name}: it gives {', '.join(policies)}; nothing implies it"
     for cel in live.cel_roles:
         yield f"? unimplied  role {cel.item.place}: {cel.text}"
     for item in live.left_over:

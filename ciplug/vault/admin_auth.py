@@ -74,15 +74,17 @@ class JwtAdmin:
         with route(f"POST /v1/auth/{mount}/config"):
             self._client.auth.jwt.configure(path=mount, bound_issuer=bound_issuer, **keys)
 
-    def mounts(self) -> tuple[str, ...]:
-        """The name of every mount that takes JSON web tokens, of jobs or of people (``GET /v1/sys/auth``)."""
+    def mounts(self) -> Mapping[str, Mapping[str, Any]]:
+        """How every mount is tuned that takes JSON web tokens, of jobs or of people (``GET /v1/sys/auth``)."""
         line = "GET /v1/sys/auth"
         with route(line):
             answer = self._client.adapter.get("/v1/sys/auth")
         found: Mapping[str, Any] = field_of(line, answer, "data")
-        return tuple(
-            path.rstrip("/") for path, about in found.items() if isinstance(about, dict) and about.get("type") in _TYPES
-        )
+        return {
+            path.rstrip("/"): about.get("config") or {}
+            for path, about in found.items()
+            if isinstance(about, dict) and about.get("type") in _TYPES
+        }
 
     def write_role(self, role: JwtRole, mount: str = "jwt", *, leave: Collection[str] = ()) -> None:
         """Create or replace a role (``POST /v1/auth/{mount}/role/{name}``).

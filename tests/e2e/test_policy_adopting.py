@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ciplug.policy import mark
+
 if TYPE_CHECKING:
     from tests.e2e.conftest import MakesJobEnv
     from tests.e2e.policy_setting import Setting
@@ -31,10 +33,10 @@ def test_a_hand_made_policy_and_role_are_taken_over_and_the_second_time_nothing_
     env = job_env("deploy", repository=f"acme/{setting.name}", ref="refs/heads/main")
     assert setting.runs("run", "--job", "deploy", "--", "true", env=env).returncode == 0
     for options in ((), ("--adopt", setting.deploy)):
-        mark = setting.bao.mark()
+        seen = setting.bao.mark()
         ran = setting.policy("--apply", *options)
         assert (ran.status, ran.out.splitlines()) == (0, ["= 4 up to date", "nothing to do"])
-        assert setting.writes_since(mark) == []
+        assert setting.writes_since(seen) == []
     assert setting.policy("--check").status == 0
 
 
@@ -54,10 +56,10 @@ def test_only_what_was_named_is_taken_over(setting: Setting) -> None:
 def test_a_role_is_tightened_before_the_policy_it_gives_is_widened(setting: Setting) -> None:
     setting.admin.write_policy(setting.deploy, f'path "{setting.kv}/data/x" {{ capabilities = ["read"] }}\n')
     setting.write_role(setting.deploy, setting.deploy, actor="me")
-    mark = setting.bao.mark()
+    seen = setting.bao.mark()
     assert setting.policy("--apply", "--yes", "--adopt", setting.deploy).status == 0
     role, policy = f"auth/{setting.mount}/role/{setting.deploy}", f"sys/policies/acl/{setting.deploy}"
-    assert [path for path in setting.writes_since(mark) if path in {role, policy}] == [policy, role, policy]
+    assert [path for path in setting.writes_since(seen) if path in {role, policy}] == [policy, role, policy]
 
 
 def test_a_role_of_another_type_is_taken_over(setting: Setting) -> None:
@@ -75,25 +77,29 @@ def test_what_another_project_has_marked_is_refused(setting: Setting) -> None:
         before = setting.admin.read_policy(setting.deploy)
         ran = setting.policy("--apply", "--yes", "--adopt", setting.deploy)
         assert ran.status == (0 if number == 74 else 10)
-    assert f"ciplug wrote it for the project {setting.name} (github:74), and --adopt takes over nothing" in ran.out
+    assert before is not None
+    project = mark.read(before.text)
+    assert project is not None
+    assert project.endswith(":74)")
+    assert f"ciplug wrote it for the project {project}, and --adopt takes over nothing" in ran.out
     assert "    to go on: give jobs.deploy another role in the manifest, or delete it: bao policy" in ran.out
     assert setting.admin.read_policy(setting.deploy) == before
 
 
 def test_a_person_is_asked_before_anything_is_taken_over(setting: Setting) -> None:
     by_hand(setting, "deploy")
-    mark = setting.bao.mark()
+    seen = setting.bao.mark()
     ran = setting.policy("--apply", "--adopt", setting.deploy)
     assert (ran.status, "changes want --yes where nobody can be asked" in ran.err) == (2, True)
-    assert setting.writes_since(mark) == []
+    assert setting.writes_since(seen) == []
 
 
 def test_a_name_that_nothing_implies_is_refused_before_the_vault_is_asked(setting: Setting) -> None:
-    mark = setting.bao.mark()
+    seen = setting.bao.mark()
     ran = setting.policy("--apply", "--yes", "--adopt", "other")
     assert (ran.status, ran.out) == (2, "")
     assert "--adopt: nothing in the manifest implies other. Next: name one of " in ran.err
-    assert setting.bao.requests_since(mark) == []
+    assert setting.bao.requests_since(seen) == []
 
 
 def test_a_check_says_what_an_apply_would_leave_alone(setting: Setting) -> None:

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
 
 from ciplug.vault.admin_auth import JwtRole
 from tests.e2e.policy_setting import AUDIENCE, Setting
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def test_what_somebody_else_made_is_never_touched(setting: Setting) -> None:
@@ -36,7 +44,9 @@ def test_a_policy_of_another_project_with_the_same_name_is_named(setting: Settin
         setting.manifest.write_text(text.replace(f'github = "acme/{setting.name}"', named), encoding="utf-8")
         ran = setting.policy("--apply", "--yes")
         assert ran.status == (0 if number == 74 else 10)
-    found = f"other  policy {setting.test}: ciplug wrote it for another project, {setting.name} (github:74)"
+    server = setting.issuer.url.removeprefix("http://")
+    project = f"{setting.name} (github:{server}:74)"
+    found = f"other  policy {setting.test}: ciplug wrote it for another project, {project}"
     assert found in setting.policy("--check").out.splitlines()
 
 
@@ -81,7 +91,7 @@ def test_another_role_that_gives_the_same_rights_is_found(setting: Setting) -> N
         policies=("a", setting.deploy, setting.test),
     )
     setting.admin.jwt.write_role(role, setting.mount)
-    text = f"role {setting.mount}/mine: it also gives {setting.deploy}, {setting.test}; nothing implies it"
+    text = f"role {setting.mount}/mine: it gives {setting.deploy}, {setting.test}; nothing implies it"
     ran = setting.policy("--check")
     assert (ran.status, ran.out.splitlines()) == (20, [f"more   {text}"])
     ran = setting.policy("--apply")
@@ -89,6 +99,20 @@ def test_another_role_that_gives_the_same_rights_is_found(setting: Setting) -> N
     document = json.loads(setting.policy("--apply", "--format", "json").out)
     both = [setting.deploy, setting.test]
     assert document["unimplied"] == [{"name": f"{setting.mount}/mine", "policies": both}]
+
+
+def test_a_role_of_another_project_with_the_same_names_is_not_left_over(setting: Setting) -> None:
+    setting.applied()
+    text = setting.manifest.read_text(encoding="utf-8")
+    other = f"{setting.mount}-b"
+    setting.admin.jwt.enable(other)
+    moved = text.replace(setting.mount, other).replace(f"acme/{setting.name}", f"other/{setting.name}")
+    setting.manifest.write_text(moved, encoding="utf-8")
+    ran = setting.policy("--apply")
+    assert "? left over" not in ran.out
+    assert f"? unimplied  role {setting.mount}/{setting.test}: it gives {setting.test}; nothing implies it" in ran.out
+    setting.manifest.write_text(text.replace(setting.mount, other), encoding="utf-8")
+    assert f"? left over  role {setting.mount}/{setting.test}: " in setting.policy("--apply").out
 
 
 def test_a_role_at_another_auth_mount_that_gives_the_same_rights_is_found(setting: Setting) -> None:
@@ -103,11 +127,79 @@ def test_a_role_at_another_auth_mount_that_gives_the_same_rights_is_found(settin
         20,
         [
             f"more   role {other}/{setting.deploy}: it is left over: nothing implies it any more",
-            f"more   role {other}/mine: it also gives {setting.deploy}; nothing implies it",
+            f"more   role {other}/mine: it gives {setting.deploy}; nothing implies it",
         ],
     )
     setting.ask("DELETE", f"sys/auth/{other}")
     assert setting.policy("--check").status == 0
+
+
+@pytest.mark.parametrize(
+    ("template", "given"),
+    [
+        ("{name}-{{{{.environment}}}}", ("deploy", "test")),
+        ("{{{{ .team }}}}-deploy", ("deploy",)),
+        ("{{{{.a}}}}{name}-te{{{{.b}}}}", ("test",)),
+        ('{{{{if .a}}}}{{{{"{name}-deploy"}}}}{{{{else}}}}x{{{{end}}}}', ("deploy",)),
+        ("{{{{if .a}}}}{name}-deploy{{{{else}}}}{{{{.b}}}}{{{{end}}}}", ("deploy",)),
+    ],
+)
+def test_a_role_with_a_template_that_fits_a_policy_gives_it(
+    setting: Setting, template: str, given: tuple[str, ...]
+) -> None:
+    setting.applied()
+    names = ", ".join(f"{setting.name}-{job}" for job in given)
+    text = f"role {setting.mount}/mine: it gives {names}; nothing implies it"
+    with template_role(setting, template.format(name=setting.name)):
+        ran, planned = setting.policy("--check"), setting.policy("--apply")
+    assert (ran.status, ran.out.splitlines()) == (20, [f"more   {text}"])
+    assert f"? unimplied  {text}" in planned.out
+
+
+def test_a_claim_fills_in_the_name_of_a_policy(setting: Setting) -> None:
+    """What the vault does with a template that is found."""
+    setting.applied()
+    token = setting.issuer.mint({"sub": "me", "environment": "deploy"}, audience=AUDIENCE)
+    body = {"role": "mine", "jwt": token}
+    with template_role(setting, f"{setting.name}-{{{{.environment}}}}"):
+        login = httpx.post(f"{setting.bao.address}/v1/auth/{setting.mount}/login", json=body, timeout=20)
+    assert setting.deploy in login.json()["auth"]["token_policies"]
+
+
+@pytest.mark.parametrize("template", ["{{.team}}", "{{ .a }}{{ .b }}", "{{if .a}}x{{end}}", '{{"}}"}}x'])
+def test_a_template_that_claims_fill_alone_is_told_of(setting: Setting, template: str) -> None:
+    setting.applied()
+    with template_role(setting, template):
+        ran = setting.policy("--check")
+    note = f"what a role gives cannot be told where claims are all of a policy's name: {setting.mount}/mine"
+    assert (ran.status, ran.out, ran.err.count(note)) == (0, "", 1)
+
+
+def test_a_template_that_fits_no_policy_is_in_order(setting: Setting) -> None:
+    setting.applied()
+    with template_role(setting, f"{setting.name}-{{{{.team}}}}-x"):
+        ran = setting.policy("--check")
+    assert (ran.status, ran.out, "cannot be told" in ran.err) == (0, "", False)
+
+
+def test_a_name_like_a_template_is_none_where_claims_are_not_filled_in(setting: Setting) -> None:
+    setting.applied()
+    setting.write_role("mine", f"{setting.name}-{{{{.environment}}}}", "{{.team}}")
+    ran = setting.policy("--check")
+    assert (ran.status, ran.out, "cannot be told" in ran.err) == (0, "", False)
+
+
+@contextmanager
+def template_role(setting: Setting, template: str) -> Iterator[None]:
+    """A role that somebody made by hand, into whose policy the vault fills claims; others share this vault."""
+    setting.write_role("mine", "x")
+    place = f"auth/{setting.mount}/role/mine"
+    fields = {"token_policies": [template], "token_policies_template_claims": True}
+    setting.ask("POST", place, setting.ask("GET", place) | fields)
+    try:
+        yield
+    finally:
+        setting.ask("DELETE", place)
 
 
 def test_what_nothing_implies_any_more_is_named_with_the_commands_to_delete_it(setting: Setting) -> None:
@@ -151,7 +243,7 @@ def test_a_left_over_role_with_more_than_its_own_policy_is_one_that_nothing_impl
     text = setting.manifest.read_text(encoding="utf-8")
     setting.manifest.write_text(text[: text.index("[jobs.deploy]")], encoding="utf-8")
     ran = setting.policy("--check")
-    given = f"it also gives {setting.deploy}, {setting.test}; nothing implies it"
+    given = f"it gives {setting.deploy}, {setting.test}; nothing implies it"
     assert (ran.status, ran.out.splitlines()) == (
         20,
         [
@@ -172,7 +264,7 @@ def test_a_policy_that_a_role_gives_is_known_by_its_mark_without_the_right_to_li
     setting.admin.write_policy(f"{setting.name}x", rights)
     token = setting.admin.create_token(policies=[f"{setting.name}x"]).reveal().decode()
     ran = setting.policy("--check", token=token)
-    given = f"role {setting.mount}/mine: it also gives old-{setting.name}; nothing implies it"
+    given = f"role {setting.mount}/mine: it gives old-{setting.name}; nothing implies it"
     assert (ran.status, ran.out.splitlines()) == (
         20,
         [f"more   policy old-{setting.name}: it is left over: nothing implies it any more", f"more   {given}"],

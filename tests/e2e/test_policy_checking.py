@@ -276,3 +276,27 @@ def test_a_namespace_that_is_not_there_is_said_to_be_missing(setting: Setting) -
     replace(setting, namespace="nowhere").write_manifest()
     ran = setting.policy("--check")
     assert (ran.status, 'error: vault: the vault has no namespace "nowhere". Next: ' in ran.err) == (4, True)
+
+
+@pytest.mark.parametrize(
+    ("tune", "grade", "field"),
+    [
+        ({"token_type": "batch"}, "more", "token_type is batch"),
+        ({"max_lease_ttl": "60s"}, "less", "max_lease_ttl is 60"),
+    ],
+)
+def test_a_mount_tuned_to_give_other_tokens_is_found(
+    setting: Setting, tune: dict[str, str], grade: str, field: str
+) -> None:
+    setting.applied()
+    setting.ask("POST", f"sys/auth/{setting.mount}/tune", tune)
+    ran = setting.policy("--check")
+    [line] = ran.out.splitlines()
+    assert (ran.status, line.startswith(f"{grade}   mount {setting.mount}: its {field}, ")) == (20, True)
+
+
+def test_a_mount_tuned_so_that_its_roles_decide_is_in_order(setting: Setting) -> None:
+    setting.applied()
+    setting.ask("POST", f"sys/auth/{setting.mount}/tune", {"token_type": "default-batch", "max_lease_ttl": "300s"})
+    ran = setting.policy("--check")
+    assert (ran.status, ran.out) == (0, "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 from ciplug.errors import PolicyError
@@ -13,6 +14,8 @@ from ciplug.policy.applying import carry_out
 from ciplug.policy.deriving import derive
 from ciplug.policy.live import read_live
 from ciplug.policy.plan import plan
+from ciplug.standins.claims import github_claims
+from tests.e2e.policy_setting import AUDIENCE
 
 if TYPE_CHECKING:
     from tests.e2e.policy_setting import Setting
@@ -27,6 +30,18 @@ def exchange(setting: Setting) -> None:
     text = text.replace("[jobs.test]", '[secrets.API]\nref = "api#url"\n\n[jobs.test]')
     head, _, tail = text.rpartition('["DATABASE_URL"]')
     setting.manifest.write_text(f'{head}["API"]{tail}', encoding="utf-8")
+
+
+def reads(setting: Setting, ref: str, mount: str = "") -> bool | None:
+    """Whether whoever runs on `ref` reads the record that ``deploy`` had at first; ``None`` where they get no token."""
+    minted = setting.issuer.mint(github_claims(repository=f"acme/{setting.name}", ref=ref), audience=AUDIENCE)
+    url = f"{setting.bao.address}/v1"
+    body = {"role": setting.deploy, "jwt": minted}
+    answer = httpx.post(f"{url}/auth/{mount or setting.mount}/login", json=body)
+    if not answer.is_success:
+        return None
+    headers = {"X-Vault-Token": answer.json()["auth"]["client_token"]}
+    return httpx.get(f"{url}/{setting.kv}/data/app/prod/db", headers=headers).is_success
 
 
 def test_it_is_one_change_and_two_writes(setting: Setting) -> None:
@@ -76,3 +91,45 @@ def test_what_changed_between_the_two_writes_is_left_alone(setting: Setting) -> 
     stored = setting.admin.read_policy(setting.deploy)
     assert stored is not None
     assert stored.text == "# mine\n"
+
+
+def test_a_policy_that_is_left_alone_keeps_its_role_from_letting_others_in(setting: Setting) -> None:
+    setting.applied()
+    exchange(setting)
+    setting.write_role(f"{setting.name}x", setting.deploy, repository="acme/other")
+    mark = setting.bao.mark()
+    ran = setting.policy("--apply", "--yes")
+    assert f"role {setting.mount}/{setting.deploy}  its policy {setting.deploy} is left alone" in ran.out
+    assert setting.writes_since(mark) == []
+    assert (reads(setting, "refs/heads/main"), reads(setting, "refs/heads/b")) == (True, None)
+    setting.ask("DELETE", f"auth/{setting.mount}/role/{setting.name}x")
+    setting.applied()
+    assert (reads(setting, "refs/heads/main"), reads(setting, "refs/heads/b")) == (False, False)
+    assert setting.policy("--check").status == 0
+
+
+def test_a_policy_that_is_left_alone_gets_no_role_at_another_mount(setting: Setting) -> None:
+    setting.applied()
+    exchange(setting)
+    mount = f"{setting.mount}b"
+    setting.admin.jwt.enable(mount)
+    setting.admin.jwt.configure(mount, bound_issuer=setting.issuer.url, jwks_url=setting.issuer.jwks_url)
+    setting.change_manifest(f'auth_mount = "{setting.mount}"', f'auth_mount = "{mount}"')
+    mark = setting.bao.mark()
+    setting.policy("--apply", "--yes")
+    assert setting.writes_since(mark) == [f"auth/{mount}/role/{setting.test}"]
+    assert reads(setting, "refs/heads/b", mount) is None
+
+
+def test_what_a_second_pattern_keeps_back_is_read_by_nobody_on_the_way(setting: Setting) -> None:
+    """The vault goes by the longer pattern, so that who is still let in cannot read, and must not for a moment."""
+    setting.applied()
+    patterns = f'path "{setting.kv}/data/*" {{ capabilities = ["read"] }}\n'
+    patterns += f'path "{setting.kv}/data/app/prod/*" {{ capabilities = ["list"] }}\npath "x"'
+    setting.change_policy(f'path "{setting.kv}/data/app/prod/db"', patterns)
+    setting.change_role(bound_claims={"repository": f"acme/{setting.name}"})
+    assert reads(setting, "refs/heads/b") is False
+    manifest = derive(load(setting.manifest))
+    steps = carry_out(setting.admin, plan(manifest, read_live(setting.admin, manifest)))
+    assert [reads(setting, "refs/heads/b") for _ in steps] == [False, None, None]
+    assert reads(setting, "refs/heads/main") is True

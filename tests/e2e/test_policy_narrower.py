@@ -79,6 +79,35 @@ def test_a_subject_that_only_if_could_name_and_does_not_is_taken_away(setting: S
     assert setting.policy("--check").status == 0
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "more"),
+    [(" ", "\n", "capabilities = []"), ("\n", " # why\n\n", "capabilities = []"), (" ", "\n", 'policy = "read"')],
+    ids=["the brace", "the path as well", "beside what takes a library"],
+)
+def test_what_a_policy_denies_with_its_brace_on_another_line_still_denies(
+    setting: Setting, job_env: MakesJobEnv, before: str, after: str, more: str
+) -> None:
+    setting.applied()
+    path = f'path{before}"{setting.kv}/data/app/prod/db"{after}'
+    setting.change_policy("path", f'{path}{{\n  capabilities = ["deny"]\n}}\npath "x" {{ {more} }}\npath')
+    setting.applied()
+    stored = setting.admin.read_policy(setting.deploy)
+    assert stored is not None
+    denied = f'path "{setting.kv}/data/app/prod/db" {{ capabilities = ["deny"] }}'
+    assert stored.text.splitlines()[1:] == [denied]
+    env = job_env("deploy", repository=f"acme/{setting.name}")
+    assert setting.runs("run", "--job", "deploy", "--", "true", env=env).returncode == 125
+
+
+def test_what_cannot_be_read_of_a_policy_is_written_anew_with_a_word_on_what_it_may_deny(setting: Setting) -> None:
+    setting.applied()
+    setting.change_policy("path", '"path" "x" { capabilities = ["deny"] }\npath')
+    ran = setting.policy("--apply", "--yes")
+    first = f"~ update   policy {setting.deploy}  what it denies cannot be read, so it is not kept"
+    assert (ran.status, ran.out.splitlines()[0]) == (0, first)
+    assert setting.policy("--check").status == 0
+
+
 def test_what_a_policy_denies_survives_its_rewriting_and_still_denies(setting: Setting, job_env: MakesJobEnv) -> None:
     setting.applied()
     denied = f'path "{setting.kv}/data/app/prod/db" {{ capabilities = ["deny"] }}'

@@ -13,7 +13,7 @@ from ciplug.policy.live import Live
 from ciplug.policy.model import Implied, Policy, Role
 from tests.fakes.live_policies import IMPLIED, MARKED, ROLE, live, role
 
-READ = frozenset({"read"})
+READ, DENY = frozenset({"read"}), frozenset({"deny"})
 NESTED = Implied(
     policies=(Policy(name="shop-test", owner="t", project="s", ids=("x",), rules={"team/kv/data/a": READ}),),
     roles=(Role(host="github", mount="team/jwt", policy="shop-test", jwt=ROLE),),
@@ -55,9 +55,14 @@ def reached(path: str, *capabilities: str, implied: Implied = IMPLIED) -> str:
         ("sys/policies/acl/shop-*", "delete", "sys/policies/acl/shop-test"),
         ("sys/policy/default", "update", "sys/policy/default"),
         ("sys/auth/mine", "sudo", "sys/auth/*"),
+        ("sys/mounts/*", "create", "sys/mounts/+"),
+        ("sys/remount", "update sudo", "sys/remount"),
+        ("auth/userpass/users/*", "create update", "auth/+/users/+"),
+        ("auth/userpass/users/{{identity.entity.name}}", "update", "auth/+/users/+"),
+        ("auth/ldap/groups/+", "update", "auth/+/groups/+"),
         ("sys/raw/*", "read", "sys/raw/*"),
         ("auth/token/create", "sudo", "auth/token/create"),
-        ("auth/token/*", "sudo", "auth/token/create, auth/token/create-orphan, auth/token/roles/+ and 2 more"),
+        ("auth/token/*", "sudo", "auth/token/create, auth/token/create-orphan, auth/token/roles/+ and 4 more"),
         ("auth/token/roles/mine", "update", "auth/token/roles/+"),
         ("identity/entity/id/{{identity.entity.id}}", "update", "identity/entity*"),
         ("identity/group", "create", "identity/group*"),
@@ -86,6 +91,9 @@ def test_what_a_token_could_read_or_give_itself_is_found(path: str, capabilities
         ("sys/policies/acl/*", "read list"),
         ("sys/policies/acl/others", "update"),
         ("sys/auth", "read"),
+        ("sys/mounts", "read"),
+        ("sys/mounts/*", "read"),
+        ("auth/userpass/users/*", "read list"),
         ("auth/token/create", "update"),
         ("auth/token/revoke-self", "update"),
         ("identity/entity/id/{{identity.entity.id}}", "read"),
@@ -94,6 +102,47 @@ def test_what_a_token_could_read_or_give_itself_is_found(path: str, capabilities
 )
 def test_what_has_nothing_to_do_with_that_is_in_order(path: str, capabilities: str) -> None:
     assert reached(path, *capabilities.split()) == ""
+
+
+@pytest.mark.parametrize(
+    ("path", "denying"),
+    [
+        ("secret/data/*", "secret/data/d*"),
+        ("secret/data/*", "secret/data/+"),
+        ("secret/data/*", "secret/data/db"),
+        ("secret/data/+", "secret/data/db"),
+        ("+/data/db", "secret/data/*"),
+        ("+/data/+", "+/data/db"),
+        ("secret/data/{{identity.entity.name}}", "secret/data/db"),
+    ],
+)
+def test_a_record_that_a_closer_rule_denies_is_in_order(path: str, denying: str) -> None:
+    for rules in ({path: READ, denying: DENY}, {denying: DENY, path: READ}):
+        assert list(default_differences(IMPLIED, rules)) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "other", "given"),
+    [
+        ("secret/data/db", "secret/data/*", DENY),
+        ("secret/data/d*", "secret/data/*", DENY),
+        ("secret/data/*", "+/data/db", DENY),
+        ("secret/data/*", "secret/data/dc*", DENY),
+        ("secret/data/*", "secret/metadata/db", DENY),
+        ("secret/data/*", "secret/data/d*", frozenset({"list"})),
+        ("secret/data/*", "secret/data/{{identity.entity.name}}", DENY),
+        ("secret/data/{{identity.entity.name}}", "secret/data/d*", DENY),
+    ],
+)
+def test_a_record_that_no_closer_rule_denies_is_found(path: str, other: str, given: frozenset[str]) -> None:
+    found = default_differences(IMPLIED, {path: READ, other: given})
+    assert path in [one.about for one in found if one.text.endswith(" for secret/data/db")]
+
+
+def test_a_rule_that_denies_some_of_what_a_token_gives_itself_leaves_the_rest() -> None:
+    rules = {"auth/*": frozenset({"update"}), "auth/userpass/users/*": DENY, "auth/ldap/*": DENY}
+    [one] = default_differences(IMPLIED, rules)
+    assert (one.grade, one.about) == ("more", "auth/*")
 
 
 def test_mounts_of_several_segments_are_known() -> None:

@@ -37,7 +37,13 @@ def test_a_mount_that_lets_nobody_in_is_named(config: Mapping[str, Any], text: s
         ("github", "https://ghe.acme.dev/_services/token", "https://ghe.acme.dev/_services/token/.well-known/jwks"),
         ("github", "http://127.0.0.1:9", "http://127.0.0.1:9/jwks"),
         ("gitlab", GITLAB, f"{GITLAB}/oauth/discovery/keys"),
+        ("github", f"{GITHUB}/acme", f"{GITHUB}/.well-known/jwks"),
+        ("github", f"{GITHUB}/acme", f"{GITHUB}/acme/.well-known/jwks"),
+        ("github", GITHUB, "HTTPS://Token.Actions.GitHubUserContent.com:443/.well-known/jwks/"),
+        ("gitlab", GITLAB, f"{GITLAB}/-/jwks"),
         ("gitlab", "https://git.acme.dev/", "https://git.acme.dev/oauth/discovery/keys"),
+        ("gitlab", "https://git.acme.dev:8443", "https://GIT.acme.dev:8443/-/jwks"),
+        ("gitlab", "http://[::1]:80", "http://[::1]/-/jwks"),
         ("jenkins", "https://ci.acme.dev/oidc", "https://ci.acme.dev/oidc/jwks"),
     ],
 )
@@ -55,6 +61,10 @@ def test_the_keys_that_a_host_serves_as_its_own_are_the_issuers(host: str, issue
         ("github", "https://i/jwks?x=/mallory/raw/keys.json"),
         ("github", "https://i/jwks/../mallory"),
         ("github", "https://i/oauth/discovery/keys"),
+        ("github", "https://i/.well-known/JWKS"),
+        ("github", "https://mallory@i/jwks"),
+        ("github", "https://i/jwks#x"),
+        ("gitlab", "https://i/mallory/-/jwks"),
         ("gitlab", "https://i/jwks"),
         ("gitlab", "https://i/.well-known/jwks"),
         ("gitlab", "https://i/mallory/x/-/raw/main/oauth/discovery/keys"),
@@ -70,7 +80,16 @@ def test_other_keys_at_the_issuers_address_may_be_anybodys(host: str, url: str) 
 
 
 @pytest.mark.parametrize(
-    "url", ["https://j/jwks", "https://i:8443/jwks", "http://i/jwks", "https://i@j/jwks", "https://i:x/jwks", "i/jwks"]
+    "url",
+    [
+        "https://j/jwks",
+        "https://i:8443/jwks",
+        "http://i/jwks",
+        "http://i:443/jwks",
+        "https://i@j/jwks",
+        "https://i:x/jwks",
+        "i/jwks",
+    ],
 )
 def test_keys_at_another_address_than_the_issuers_are_somebody_elses(url: str) -> None:
     assert found({"jwks_url": url}) == [("more", "jwks_url")]
@@ -78,7 +97,12 @@ def test_keys_at_another_address_than_the_issuers_are_somebody_elses(url: str) -
     assert found({"jwks_pairs": [url]}) == [("more", "jwks_url")]
 
 
-@pytest.mark.parametrize("url", ["https://i.j", "https://i/mallory", "http://i", "https://I", "https://i/jwks"])
+@pytest.mark.parametrize("url", ["https://I", "https://i:443", "https://i:443/"])
+def test_a_discovery_url_may_be_written_otherwise(url: str) -> None:
+    assert found({"oidc_discovery_url": url}) == []
+
+
+@pytest.mark.parametrize("url", ["https://i.j", "https://i/mallory", "http://i", "http://i:443", "https://i/jwks", "i"])
 def test_a_discovery_url_is_the_issuer_and_nothing_else(url: str) -> None:
     [one] = mount_differences("github", OWN, {"bound_issuer": OWN, "oidc_discovery_url": url})
     assert (one.grade, one.text) == ("more", f'its oidc_discovery_url is "{url}", which is not the issuer "{OWN}"')
@@ -97,7 +121,38 @@ def test_what_else_lets_others_in_is_named(config: Mapping[str, Any], difference
     assert found({"jwks_url": "https://i/jwks"} | config) == [difference]
 
 
-@pytest.mark.parametrize(("host", "issuer"), [("github", GITHUB), ("gitlab", GITLAB)])
+def test_keys_above_an_issuer_that_is_not_githubs_own_are_not_its() -> None:
+    assert found({"jwks_url": "https://i/jwks"}, issuer="https://i/acme") == [("other", "jwks_url")]
+
+
+@pytest.mark.parametrize(
+    ("tune", "difference"),
+    [
+        (
+            {"token_type": "batch"},
+            ("more", "its token_type is batch, whatever a role says: tokens are batch tokens, which cannot be revoked"),
+        ),
+        (
+            {"max_lease_ttl": 60},
+            ("less", "its max_lease_ttl is 60, so that no token lives the 300 that a role is to give"),
+        ),
+    ],
+)
+def test_a_mount_tuned_to_give_other_tokens_is_named(tune: Mapping[str, Any], difference: tuple[str, str]) -> None:
+    [one] = mount_differences("github", OWN, {"bound_issuer": OWN, "tune": {"role_ttl": 300} | tune})
+    assert (one.grade, one.text) == difference
+
+
+@pytest.mark.parametrize("token_type", ["default-service", "default-batch", "service"])
+@pytest.mark.parametrize("longest", [0, 300, 301])
+def test_a_mount_tuned_so_that_its_roles_decide_is_in_order(token_type: str, longest: int) -> None:
+    assert found({"tune": {"role_ttl": 300, "token_type": token_type, "max_lease_ttl": longest}}) == []
+
+
+@pytest.mark.parametrize(
+    ("host", "issuer"),
+    [("github", GITHUB), ("github", f"{GITHUB}/acme"), ("gitlab", GITLAB), ("gitlab", f"{GITLAB}:443")],
+)
 @pytest.mark.parametrize("field", ["jwks_ca_pem", "oidc_discovery_ca_pem"])
 def test_a_public_issuer_needs_no_authority_of_its_own(host: str, issuer: str, field: str) -> None:
     assert found({field: CA}, host, issuer) == [("more", field)]

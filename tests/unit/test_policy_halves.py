@@ -41,6 +41,9 @@ def text(rules: str) -> str:
         ("secret/* read;secret/data/key update", {"secret/data/db": READ, "secret/data/key": {"update"}}),
         ("secret/data/* read;secret/data/db deny", {"secret/data/key": READ}),
         ("secret/* read;secret/data/k* deny", {"secret/data/db": READ}),
+        ("secret/* read;secret/data/k* deny;secret/data/k* read", {"secret/data/db": READ}),
+        ("secret/* read;secret/data/{{x}} list", {}),
+        ("secret/data/{{x}}* read", {}),
     ],
 )
 def test_the_first_half_is_what_old_and_new_have_in_common(stored: str, shared: dict[str, frozenset[str]]) -> None:

@@ -99,6 +99,92 @@ def test_a_policy_gives_a_role_that_nothing_implies_no_more_rights(text: str | N
     assert kinds == ({"foreign"} if text is None else {"update"})
 
 
+STRANGER = {("jwt-github", "mine"): ("shop-test",)}
+"""A role that nothing implies, for which a policy that would gain something is left alone."""
+
+
+@pytest.mark.parametrize(
+    "there",
+    [
+        None,
+        role(bound_claims={"repository": "acme/old"}),
+        role(bound_claims={"repository": "acme/shop", "ref": "refs/heads/main"}),
+        role(bound_claims={"repository": ["acme/shop", "acme/old"]}, bound_audiences=["other"]),
+        role(token_ttl=60),
+        role(bound_claims={}, token_type="batch"),
+    ],
+    ids=["new", "other claims", "fewer claims", "more and less", "longer", "more and other"],
+)
+def test_the_old_rights_of_a_policy_that_is_left_alone_come_under_no_new_conditions(
+    there: dict[str, Any] | None,
+) -> None:
+    policy, changed, kept = plan(IMPLIED, replace(live(EARLIER, there, role()), unimplied=STRANGER))
+    assert (policy.kind, changed.kind, kept.kind) == ("foreign", "foreign", "keep")
+    assert (changed.reason, changed.remedy) == ("its policy shop-test is left alone", policy.remedy)
+    assert policy.remedy == "delete it: bao delete auth/jwt-github/role/mine"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"bound_claims": {}},
+        {"bound_claims": {"repository": ["acme/shop", "acme/old"]}},
+        {"bound_audiences": []},
+        {"token_ttl": 3600, "token_num_uses": 3},
+        {"token_period": 60},
+    ],
+    ids=" ".join,
+)
+def test_a_role_becomes_tighter_although_its_policy_is_left_alone(fields: dict[str, object]) -> None:
+    changes = plan(IMPLIED, replace(live(EARLIER, role(**fields), role()), unimplied=STRANGER))
+    assert {change.name: change.kind for change in changes} == {
+        "jwt-github/shop-test": "update",
+        "shop-test": "foreign",
+        "jwt-gitlab/shop-test": "keep",
+    }
+
+
+@pytest.mark.parametrize(
+    "patterns",
+    [
+        {"secret/data/*": "read", "secret/data/d*": "list"},
+        {"secret/*": "list", "secret/data/*": "read"},
+        {"secret/+/db": "read", "secret/data/*": "update"},
+        {"secret/data/*": "read", "secret/data/d*": 'read", "deny'},
+        {"secret/data/*": "read", "secret/data/{{identity.entity.name}}": "list"},
+        {"secret/data/{{identity.entity.name}}*": "read"},
+    ],
+    ids=" ".join,
+)
+def test_what_one_pattern_allows_and_another_may_not_is_something_to_gain(patterns: dict[str, str]) -> None:
+    """The vault goes by one pattern alone, so that whoever has the policy may be unable to read yet."""
+    text = MARKED.splitlines()[0] + "\n"
+    text += "".join(f'path "{path}" {{ capabilities = ["{words}"] }}\n' for path, words in patterns.items())
+    found = live(text, role(), role())
+    assert [one.kind for one in plan(IMPLIED, found)] == ["update", "keep", "keep"]
+    assert [one.kind for one in plan(IMPLIED, replace(found, unimplied=STRANGER))] == ["foreign", "keep", "keep"]
+
+
+def test_what_every_pattern_allows_is_there_already() -> None:
+    text = MARKED.replace('data/db"', 'data/*"') + 'path "secret/+/db" { capabilities = ["list", "read"] }\n'
+    found = replace(live(text, role(), role()), unimplied=STRANGER)
+    assert [one.kind for one in plan(IMPLIED, found)] == ["update", "keep", "keep"]
+
+
+@pytest.mark.parametrize(
+    "more", ["path {", 'path "a" "b" { capabilities = ["deny"] }', '"path" "a" { policy = "deny" }']
+)
+def test_a_policy_that_cannot_be_read_whole_is_written_anew_with_a_word_on_what_it_may_deny(more: str) -> None:
+    change = plan(IMPLIED, live(f'{MARKED}path "x" {{ capabilities = ["list"] }}\n{more}', role(), role()))[0]
+    assert (change.kind, change.what) == ("update", "policy")
+    assert change.reason == "what it denies cannot be read, so it is not kept"
+
+
+def test_nothing_is_said_of_what_a_policy_denies_where_it_can_be_read() -> None:
+    told = f'{MARKED}path "x" {{\n capabilities = ["list"]\n max_wrapping_ttl = "1h"\n}}'
+    assert [one.reason for one in plan(IMPLIED, live(told, role(), role()))] == ["", "", ""]
+
+
 def test_a_program_that_names_another_policy_is_told_and_keeps_nothing_from_being_written() -> None:
     found = replace(live(None, None, None), cel_roles=(CelRole(item=CEL, named=("shop-deploy",)),))
     changes = plan(IMPLIED, found)
@@ -186,6 +272,9 @@ def test_what_a_policy_denies_is_told_and_not_written() -> None:
             "secret/+/{{identity.entity.id}}/*",
         ),
         (f'{MARKED}path "other" {{ capabilities = ["deny", "read"] }}', "other"),
+        (f'{WIDE}path "other"\n{{\n  capabilities = ["deny"]\n}}', "other"),
+        (f'{WIDE}path "other" # why\n{{ policy = "deny" }}', "other"),
+        (f'{WIDE}path\n"other"\n{{ capabilities = ["deny"] }}', "other"),
         (f'{EARLIER}path "a" {{\n capabilities = ["deny"]\n max_wrapping_ttl = "1h"\n}}', "a"),
     ],
 )
@@ -268,7 +357,7 @@ def test_a_plan_shows_paths_claims_and_times() -> None:
         '    + bound_claims_type = "string"',
         "    + token_ttl = 300",
         "= 1 up to date",
-        "? unimplied  role jwt-x/mine: it also gives shop-test; nothing implies it",
+        "? unimplied  role jwt-x/mine: it gives shop-test; nothing implies it",
         f"? left over  role jwt-github/shop-old: to delete it: {left.removal('team a')}",
     ]
 
