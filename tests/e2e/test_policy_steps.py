@@ -115,7 +115,7 @@ def some(values: Sequence[str]) -> st.SearchStrategy[list[str]]:
 SKETCHES = st.tuples(some(REFS), some(RECORDS))
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(before=SKETCHES, after=SKETCHES)
 @example(before=([REFS[0]], ["one"]), after=([REFS[0], REFS[1]], ["two"]))
 @example(before=([REFS[0]], ["one", "two"]), after=([REFS[1]], ["two", "three"]))

@@ -474,7 +474,7 @@ def test_same_verdict_with_an_unknown_key(path: tuple[str | int, ...]) -> None:
     assert_same_verdict(changed((*path, "unknwn"), 1))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.sampled_from(PATHS), VALUES)
 def test_same_verdict_on_any_value(path: tuple[str | int, ...], value: Any) -> None:
     assert_same_verdict(changed(path, value))
@@ -532,19 +532,19 @@ def test_same_verdict_on_awkward_names(table: str) -> None:
         assert_same_verdict(changed((table, name), NAMED[table]))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.sampled_from(STRING_PATHS), STRINGS)
 def test_same_verdict_on_any_string(path: tuple[str | int, ...], value: str) -> None:
     assert_same_verdict(changed(path, value))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.sampled_from(sorted(NAMED)), STRINGS)
 def test_same_verdict_on_any_name(table: str, name: str) -> None:
     assert_same_verdict(changed((table, name), NAMED[table]))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.text() | st.text(st.sampled_from("[]{}\"'=.,#\n abv1")).map("version = 1\n".__add__))
 def test_any_text_is_a_manifest_or_a_list_of_problems(text: str) -> None:
     try:
@@ -555,7 +555,7 @@ def test_any_text_is_a_manifest_or_a_list_of_problems(text: str) -> None:
     assert found >= 1
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(PATHS), VALUES), min_size=2, max_size=5))
 def test_any_number_of_changes_is_a_manifest_or_a_list_of_problems(
     changes: list[tuple[tuple[str | int, ...], Any]],
