@@ -26,7 +26,7 @@ MARKS: Final = (
 """How policies of others begin; one of them is of another repository with the project's name."""
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(sketch=sketches(), data=st.data())
 def test_the_second_time_nothing_is_written_and_what_others_made_is_as_it_was(
     sketch: Sketch, data: st.DataObject, bao: OpenBao, admin: Admin, issuer: Issuer
@@ -66,7 +66,7 @@ def made_by_others(world: World, data: st.DataObject) -> tuple[list[str], list[t
     return policies, roles
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(sketch=sketches(), data=st.data())
 def test_all_that_is_too_much_is_named(
     sketch: Sketch, data: st.DataObject, bao: OpenBao, admin: Admin, issuer: Issuer

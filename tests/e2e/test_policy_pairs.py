@@ -100,7 +100,7 @@ def is_one_of(value: object, values: Iterable[object]) -> bool:
     return any(type(value) is type(one) and value == one for one in values)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(sketch=sketches())
 def test_each_reads_its_own_and_nothing_else(sketch: Sketch, busy: OpenBao, busy_admin: Admin, issuer: Issuer) -> None:
     with world_of(sketch, busy, busy_admin, issuer) as world:
@@ -161,7 +161,7 @@ def attempts(path: str) -> Iterator[tuple[str, str]]:
         yield from (("GET", metadata), ("DELETE", metadata), ("LIST", metadata.rpartition("/")[0]))
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(sketch=sketches())
 def test_nobody_else_gets_in(
     sketch: Sketch, busy: OpenBao, busy_admin: Admin, issuer: Issuer, impostor: Issuer
