@@ -108,8 +108,13 @@ def policy_admin(policy_bao: OpenBao) -> Iterator[Admin]:
 
 
 @pytest.fixture
-def setting(tmp_path: Path, policy_bao: OpenBao, policy_admin: Admin, issuer: Issuer, ciplug: RunsCiplug) -> Setting:
-    return new_setting(tmp_path, policy_bao, policy_admin, issuer, ciplug)
+def setting(
+    tmp_path: Path, policy_bao: OpenBao, policy_admin: Admin, issuer: Issuer, ciplug: RunsCiplug
+) -> Iterator[Setting]:
+    """Its mount ends with the test, since each check looks at all that there are, and at all of their roles."""
+    setting = new_setting(tmp_path, policy_bao, policy_admin, issuer, ciplug)
+    yield setting
+    setting.ask("DELETE", f"sys/auth/{setting.mount}")
 
 
 @pytest.fixture(scope="session")

@@ -7,24 +7,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import httpx
-import pytest
 
 from ciplug.standins.claims import github_claims
 from tests.e2e.policy_setting import AUDIENCE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.e2e.policy_setting import Setting
 
 CEL = "pb.Auth{policies: %s, display_name: 'x'}"
-
-
-@pytest.fixture(autouse=True)
-def _without_programs(setting: Setting) -> Iterator[None]:
-    """Other tests check the same server, at which each program is a finding."""
-    yield
-    setting.ask("DELETE", f"sys/auth/{setting.mount}")
 
 
 def write_program(setting: Setting, name: str, policies: str) -> None:
